@@ -1,0 +1,48 @@
+"""Penchant: an embedded recommender engine with a language model inside.
+
+A directory is a recommender: give it a catalogue with text and a log of events, and every event
+changes the very next answer. Names are loaded when first used (PEP 562), so that importing the
+package costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penchant.engine import Engine
+    from penchant.engine import open_engine as open
+    from penchant.types import Error, Event, Item, Link, Recommendation, Slate, User
+
+__version__ = "0.1.0"
+__all__ = [
+    "Engine",
+    "Error",
+    "Event",
+    "Item",
+    "Link",
+    "Recommendation",
+    "Slate",
+    "User",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name, importing the module that owns it on first use."""
+    if name not in __all__:
+        raise AttributeError(f"module 'penchant' has no attribute {name!r}; it has {__all__}")
+    if name in ("Engine", "open"):
+        from penchant import engine
+
+        value: Any = engine.Engine if name == "Engine" else engine.open_engine
+    else:
+        from penchant import types
+
+        value = getattr(types, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

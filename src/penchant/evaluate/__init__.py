@@ -1,0 +1,1 @@
+"""Replay through the real engine, baselines, the simulated world, reports."""

@@ -1,0 +1,1 @@
+"""Before a fact is believed: files, frames, cleaning, privacy, robustness."""

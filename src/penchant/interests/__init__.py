@@ -1,0 +1,1 @@
+"""What this person wants now: history and the state h_t."""

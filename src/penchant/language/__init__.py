@@ -1,0 +1,1 @@
+"""Text to vector, text to label, text to text; torch-free."""

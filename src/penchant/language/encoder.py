@@ -1,0 +1,19 @@
+"""The contract of an encoder: text in, unit vectors out, and an id that names the exact weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors. `id` is a content address: equal ids mean equal vectors."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...

@@ -1,0 +1,1 @@
+"""Log to snapshot, always in a process of its own; the only home of torch."""

@@ -1,0 +1,1 @@
+"""Pure arithmetic that learning, gates and evaluation share."""

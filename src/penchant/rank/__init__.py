@@ -1,0 +1,1 @@
+"""Hundreds to one slate: features, scorers, diversity, explanation."""

@@ -1,0 +1,1 @@
+"""Millions to hundreds: one source a file, and gather."""

@@ -1,0 +1,1 @@
+"""Where bytes live: the log, the catalogue, people, snapshots, vectors."""

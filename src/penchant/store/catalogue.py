@@ -1,0 +1,24 @@
+"""The contract of the catalogue: items by number, never renumbered, changes readable in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+class Catalogue(Protocol):
+    """Every item ever named. An item's number is its row, the same in every process and snapshot.
+
+    An event may name an item before the catalogue does: the row then exists without text
+    (`described` false), and stays recommendable by behaviour.
+    """
+
+    def upsert(self, items: pl.DataFrame) -> dict[str, int]: ...
+    def remove(self, item_ids: Sequence[str]) -> int: ...
+    def numbers(self, item_ids: Sequence[str]) -> npt.NDArray[np.int32]: ...
+    def get(self, numbers: Sequence[int]) -> pl.DataFrame: ...
+    def changed(self, after: int) -> tuple[pl.DataFrame, int]: ...

@@ -1,0 +1,54 @@
+"""The contract of the event log: append-only, ordered by offset, durable once append returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events as columns, in the order their method promises; all arrays have the same length.
+
+    `items` is -1 where an event has text only; `kinds` indexes `kind_names`; `values` and
+    `shared` are magnitudes (NaN: none) and the weight, 0 to 1, in learning that others share;
+    `texts` is aligned or empty when no event has text.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    users: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64]
+    kinds: npt.NDArray[np.int16]
+    values: npt.NDArray[np.float32]
+    shared: npt.NDArray[np.float32]
+    texts: tuple[str | None, ...]
+    contexts: tuple[str | None, ...]
+    kind_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How many events of a batch were new, how many were known by event_id, and the last offset."""
+
+    new: int
+    known: int
+    last: int
+
+
+class Log(Protocol):
+    """Every event ever believed. `now` bounds what is visible: nothing later is returned."""
+
+    def append(self, events: pl.DataFrame) -> Appended: ...
+    def history(self, user: int, n: int, now: float) -> Events: ...
+    def seen(self, user: int, now: float) -> npt.NDArray[np.int32]: ...
+    def scan(self, after: int, limit: int) -> Events: ...
+    def retract(self, *, user: int | None = None, event_id: str | None = None) -> int: ...
+    def close(self) -> None: ...

@@ -1,0 +1,239 @@
+"""The nouns of the engine: what goes in (items, people, links, events), and what comes out (slates).
+
+Everything here is a frozen dataclass without behaviour of its own. Times are seconds since the epoch
+in UTC, as `float`; ids are the caller's own strings. Inside the engine a user or an item is an `int`
+number, its row in the store; numbers never leave the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import polars as pl
+
+    Ids = npt.NDArray[np.int32]
+    Floats = npt.NDArray[np.float32]
+    Times = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+Seen = Literal["hide", "keep"]
+
+
+class Error(Exception):
+    """Root of everything the engine raises: what was expected, what came, what to do."""
+
+
+class InvalidInput(Error, ValueError):
+    """A value at the door is not one the engine can believe; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that can be recommended. Only `item_id` is required; text is what makes it findable.
+
+    `released` is when it became available to anyone (seconds or datetime); `stock` is an optional
+    window outside which it is never recommended. Any other column goes to `attributes`.
+    """
+
+    item_id: str
+    title: str = ""
+    description: str = ""
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    price: float | None = None
+    released: float | datetime | None = None
+    stock: tuple[float | datetime | None, float | datetime | None] | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One person, with whatever attributes the caller knows about them."""
+
+    user_id: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One edge of prior knowledge between people, items, groups or plain values."""
+
+    head: str
+    relation: str
+    tail: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing a person did. The item is optional only where there is `text` (a search, a review).
+
+    `timestamp` is seconds since the epoch or a datetime (naive means UTC); absent means now.
+    `value` is the kind's own magnitude: stars, money, seconds. `event_id` makes recording idempotent.
+    """
+
+    user_id: str
+    item_id: str | None = None
+    event: str = "click"
+    timestamp: float | datetime | None = None
+    value: float | None = None
+    event_id: str | None = None
+    slate_id: str | None = None
+    text: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to the engine, after the door: numbers instead of ids, `now` always given.
+
+    `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, where the
+    caller brought one; otherwise the whole catalogue competes. `allowed` is a mask by item number
+    of what may be shown at all, or None for everything; it is longer or shorter than the catalogue
+    never.
+    """
+
+    now: float
+    user: int = -1
+    user_id: str | None = None
+    k: int = 10
+    context: Mapping[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    seen: Seen = "hide"
+    only: Ids | None = None
+    allowed: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items that compete for one slate, as columns: position i of each array is candidate i.
+
+    `items` int32[n] are item numbers, `scores` float32[n] the score of the latest scorer,
+    `features` float32[n, f] with NaN where a feature has no value, `names` the f feature names,
+    `origin` uint32[n] a bit set of the sources that proposed it (bit i is `sources[i]`).
+    """
+
+    items: Ids
+    scores: Floats
+    features: Floats
+    names: tuple[str, ...]
+    origin: npt.NDArray[np.uint32]
+    sources: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause of a recommendation: `kind` (source, event, feature), its name, and its share."""
+
+    kind: str
+    name: str
+    weight: float
+    item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One line of a slate. `rank` starts at 1; `reasons` is filled by the explanation."""
+
+    item_id: str
+    score: float
+    rank: int
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageTrace:
+    """What one stage of a request did: how many came in and went out, how long, and remarks."""
+
+    stage: str
+    came: int
+    went: int
+    seconds: float
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What happened to a request, stage by stage; the one thing that `explain` reads.
+
+    `pool` holds every candidate after the last stage, best first, with its features.
+    """
+
+    stages: tuple[StageTrace, ...]
+    pool: Candidates | None = None
+    history: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{s.stage:<14} {s.came:>7} -> {s.went:<7} {1000 * s.seconds:7.2f} ms  {dict(s.notes)}"
+            for s in self.stages
+        )
+
+
+@dataclass(frozen=True)
+class Slate(Sequence[Recommendation]):
+    """An ordered answer: a sequence of recommendations with where it came from.
+
+    `snapshot` names the models that answered ("untrained" before any training). `more(k)` returns the
+    next k for the same question without repeating any.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    id: str
+    snapshot: str
+    user_id: str | None
+    now: float
+    trace: Trace = field(default_factory=lambda: Trace(()), repr=False)
+    continuation: Callable[[int], Slate] | None = field(default=None, repr=False, compare=False)
+
+    @overload
+    def __getitem__(self, index: int) -> Recommendation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Recommendation, ...]: ...
+    def __getitem__(
+        self, index: int | slice
+    ) -> Recommendation | tuple[Recommendation, ...]:
+        return self.recommendations[index]
+
+    def __len__(self) -> int:
+        return len(self.recommendations)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.recommendations)
+
+    def more(self, k: int = 10) -> Slate:
+        """Return the next `k` recommendations of the same question, none of them shown before."""
+        if self.continuation is None:
+            raise Error(
+                "this slate cannot be continued: it was read back from the store, or its engine "
+                "is closed; ask recommend() again with exclude= the items already shown"
+            )
+        return self.continuation(k)
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return the slate as a polars frame: user_id, item_id, score, rank."""
+        import polars as pl
+
+        return pl.DataFrame(
+            {
+                "user_id": [self.user_id] * len(self),
+                "item_id": [r.item_id for r in self],
+                "score": [r.score for r in self],
+                "rank": [r.rank for r in self],
+            },
+            schema={
+                "user_id": pl.String,
+                "item_id": pl.String,
+                "score": pl.Float64,
+                "rank": pl.Int64,
+            },
+        )
