@@ -100,14 +100,13 @@ def ndcg(hit: Hits, lengths: npt.NDArray[np.integer], k: int = 10) -> Figures:
 def recall(hit: Hits, lengths: npt.NDArray[np.integer], k: int = 10) -> Figures:
     """Return the share of what was wanted that is in the first k places, float64[r]."""
     wanted = _wanted(lengths, hit)
-    found = np.asarray(np.count_nonzero(hit[:, :k], axis=1))
-    shares: Figures = found / wanted
+    shares: Figures = np.count_nonzero(hit[:, :k], axis=1) / wanted
     return shares
 
 
 def hit_rate(hit: Hits, k: int = 10) -> Figures:
     """Return 1.0 where anything wanted is in the first k places, else 0.0; float64[r]."""
-    return hit[:, :k].any(axis=1).astype(np.float64)
+    return np.asarray(hit[:, :k].any(axis=1), dtype=np.float64)
 
 
 def reciprocal_rank(hit: Hits, k: int = 10) -> Figures:
