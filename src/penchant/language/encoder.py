@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors. `id` is a content address: equal ids mean equal vectors."""
+    """Turns texts into unit vectors. `id` is a content address: equal ids mean equal vectors.
+
+    `encode` returns float32[n, dimension], never NaN: a row of length one for each text, or a row
+    of zeros for a text in which there is nothing to read (empty, blank, only unknown symbols), so
+    that it is similar to nothing rather than to every other empty text. A row does not depend on
+    what else is in the batch.
+    """
 
     @property
     def id(self) -> str: ...
