@@ -16,7 +16,7 @@ class Events:
 
     `items` is -1 where an event has text only; `kinds` indexes `kind_names`; `values` and
     `shared` are magnitudes (NaN: none) and the weight, 0 to 1, in learning that others share;
-    `texts` is aligned or empty when no event has text.
+    `texts`, `contexts` and `slates` are aligned, or empty when no event has one.
     """
 
     offsets: npt.NDArray[np.int64]
@@ -29,6 +29,7 @@ class Events:
     texts: tuple[str | None, ...]
     contexts: tuple[str | None, ...]
     kind_names: tuple[str, ...]
+    slates: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offsets)

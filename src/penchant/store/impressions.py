@@ -1,0 +1,183 @@
+"""What was shown: the slates, with what is needed to learn from them and to explain them later.
+
+They lie in a file of their own, so that writing them never waits for the log nor the log for them,
+and are written in the background: the answer is with the user by then.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from penchant.store import schema
+from penchant.store.database import Database
+from penchant.store.events import microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """One slate as it was shown; arrays are aligned with `items`, best first.
+
+    `user` is -1 for somebody nobody stored; `features` float32[n, f] has a column for each of
+    `names`; `reasons` holds one JSON-able value for each item, or nothing; `notes` is free JSON.
+    """
+
+    slate_id: str
+    user: int
+    now: float
+    snapshot: str
+    items: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    propensities: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
+    names: tuple[str, ...] = ()
+    reasons: tuple[Any, ...] = ()
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+class Impressions:
+    """Every slate shown, by its id. `add` costs the caller microseconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # What is on its way to disk, so that this process can explain a slate it just made.
+        self._waiting: OrderedDict[str, Impression] = OrderedDict()
+        self._guard = threading.Lock()
+        self._failure: BaseException | None = None
+        self.failed = 0
+        dialect: Any = sqlite if database.dialect == "sqlite" else postgresql
+        names = [column.name for column in schema.impressions.columns]
+        self._insert = (
+            dialect.insert(schema.impressions)
+            .values({name: bindparam(name) for name in names})
+            .on_conflict_do_nothing(index_elements=["slate_id"])
+        )
+
+    def add(self, impression: Impression) -> None:
+        """Store the impression soon; a failure is counted in `failed` and raised by `flush`."""
+        with self._guard:
+            self._waiting[impression.slate_id] = impression
+
+        def job(connection: Connection) -> None:
+            connection.execute(self._insert, _values(impression))
+
+        future = self._database.submit(job)
+        future.add_done_callback(lambda done: self._done(impression.slate_id, done))
+
+    def get(self, slate_id: str) -> Impression | None:
+        """Return the impression with this id, None if there is none (yet, or any more)."""
+        with self._guard:
+            found = self._waiting.get(slate_id)
+        if found is not None:
+            return found
+        table = schema.impressions
+        rows = self._database.rows(select(table).where(table.c.slate_id == slate_id))
+        return _impression(rows[0]) if rows else None
+
+    def scan(
+        self, since: float = float("-inf"), until: float = float("inf")
+    ) -> Iterator[Impression]:
+        """Yield the impressions shown from `since` to before `until`, in order of time."""
+        table = schema.impressions
+        after: tuple[int, str] = (microseconds(since), "")
+        end = microseconds(until)
+        while True:
+            later = (table.c.time > after[0]) | (
+                (table.c.time == after[0]) & (table.c.slate_id > after[1])
+            )
+            rows = self._database.rows(
+                select(table)
+                .where(later, table.c.time < end)
+                .order_by(table.c.time, table.c.slate_id)
+                .limit(1000)
+            )
+            if not rows:
+                return
+            for row in rows:
+                yield _impression(row)
+            after = (rows[-1].time, rows[-1].slate_id)
+
+    def flush(self) -> None:
+        """Return once everything added before is on disk; raises the last failure since."""
+        self._database.write(lambda connection: None)
+        with self._guard:
+            failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def purge(self, user: int | None = None, before: float | None = None) -> int:
+        """Return how many impressions of the person, or shown before a time, were removed."""
+        table = schema.impressions
+        if user is not None:
+            return self._remove(table.c.user_number == user)
+        return 0 if before is None else self._remove(table.c.time < microseconds(before))
+
+    def reassign(self, user: int, into: int) -> int:
+        """Return how many impressions of `user` now belong to `into`."""
+        table = schema.impressions
+        change = update(table).where(table.c.user_number == user).values(user_number=into)
+        return self._database.write(lambda connection: int(connection.execute(change).rowcount))
+
+    def __len__(self) -> int:
+        """Return how many impressions are on disk."""
+        return int(self._database.rows(select(func.count()).select_from(schema.impressions))[0][0])
+
+    def _remove(self, which: Any) -> int:
+        # Through the writer: whatever waits is written before it, and removed with the rest.
+        change = delete(schema.impressions).where(which)
+        return self._database.write(lambda connection: int(connection.execute(change).rowcount))
+
+    def _done(self, slate_id: str, done: Future[None]) -> None:
+        with self._guard:
+            self._waiting.pop(slate_id, None)
+            if error := done.exception():
+                self.failed += 1
+                self._failure = error
+
+
+def _values(impression: Impression) -> dict[str, Any]:
+    return {
+        "slate_id": impression.slate_id,
+        "user_number": int(impression.user),
+        "time": microseconds(impression.now),
+        "snapshot": impression.snapshot,
+        "items": np.ascontiguousarray(impression.items, dtype="<i4").tobytes(),
+        "scores": np.ascontiguousarray(impression.scores, dtype="<f4").tobytes(),
+        "propensities": np.ascontiguousarray(impression.propensities, dtype="<f4").tobytes(),
+        "features": np.ascontiguousarray(impression.features, dtype="<f4").tobytes(),
+        "names": json.dumps(impression.names),
+        "reasons": json.dumps(impression.reasons),
+        "notes": json.dumps(dict(impression.notes)),
+    }
+
+
+def _impression(row: Any) -> Impression:
+    names = tuple(json.loads(row.names))
+    items = np.frombuffer(row.items, dtype="<i4")
+    features = np.frombuffer(row.features, dtype="<f4")
+    return Impression(
+        slate_id=row.slate_id,
+        user=row.user_number,
+        now=row.time / 1e6,
+        snapshot=row.snapshot,
+        items=items.astype(np.int32, copy=False),
+        scores=np.frombuffer(row.scores, dtype="<f4").astype(np.float32, copy=False),
+        propensities=np.frombuffer(row.propensities, dtype="<f4").astype(np.float32, copy=False),
+        features=features.astype(np.float32, copy=False).reshape(len(items), len(names)),
+        names=names,
+        reasons=tuple(json.loads(row.reasons)),
+        notes=json.loads(row.notes),
+    )
