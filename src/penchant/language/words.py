@@ -1,0 +1,53 @@
+"""The words of a text, for search by exact words: any script, no stop words, no stemming."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Scripts written without spaces (Han, kana, Thai, Lao, Khmer, Burmese), and Hangul, whose words
+# carry their particles: pairs of characters stand for words there.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+_UNSPACED += "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+# Vowel signs of Indic scripts are not letters to `re`, and yet part of a word.
+_SPACED = rf"(?:[^\W_{_UNSPACED}]|[\u0900-\u0dff])"
+_RUNS = re.compile(rf"({_SPACED}+)|([{_UNSPACED}]+)")
+_ASCII_RUNS = re.compile("[a-z0-9]+")
+# Latin accents, Hebrew points and Arabic vowels: optional in writing, so ignored in search.
+_MARKS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
+_APOSTROPHES = re.compile("(?<=\\w)['\u2018\u2019\u02bc](?=\\w)")
+# wd-40, a.b.c., 3/4: found by their parts and as one word.
+_JOINED = re.compile(rf"{_SPACED}+(?:[-./&+]{_SPACED}+)+")
+_ASCII_JOINED = re.compile("[a-z0-9]+(?:[-./&+][a-z0-9]+)+")
+_JOINTS = re.compile("[-./&+]")
+# A word longer than this is data, not a word.
+_LONGEST = 64
+
+
+def words(text: str) -> list[str]:
+    """Return the words of `text` in order, folded in case, width and accents.
+
+    A run of an unspaced script gives its overlapping character pairs (one character alone itself);
+    joined words (wd-40) give their parts and, at the end, the whole without its joints (wd40).
+    """
+    if text.isascii():
+        # The same words, found several times faster.
+        text = _APOSTROPHES.sub("", text.lower())
+        found = _ASCII_RUNS.findall(text)
+        joined = _ASCII_JOINED.findall(text)
+    else:
+        text = unicodedata.normalize("NFKC", text).casefold()
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+        # Decomposed Hangul would count its letters, not its syllables.
+        text = _APOSTROPHES.sub("", unicodedata.normalize("NFC", text))
+        found = [word for runs in _RUNS.findall(text) for word in _split(*runs)]
+        joined = _JOINED.findall(text)
+    found.extend(_JOINTS.sub("", word) for word in joined)
+    return [word[:_LONGEST] for word in found]
+
+
+def _split(spaced: str, unspaced: str) -> list[str]:
+    run = spaced or unspaced
+    if spaced or len(run) == 1:
+        return [run]
+    return [run[i : i + 2] for i in range(len(run) - 1)]
