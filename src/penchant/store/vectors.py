@@ -1,0 +1,214 @@
+"""Vectors by item number: a matrix mapped from a file, and the rows that arrived since.
+
+Exact scores by one matrix-vector product. Rows of NaN mean "no vector": they score NaN by
+themselves, without a mask. An int8 file keeps, after the d bytes of a row, the four of its scale
+(Jacob et al. 2018, "Quantization and Training of Neural Networks", symmetric, per row).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.store.faults import StoreError, fault
+from penchant.types import Floats, Ids, InvalidInput
+
+_SCALE = 4
+_LEVELS = 127.0
+# A block of int8 rows is widened in the second-level cache.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a reader sees, replaced whole. `place[i]` is the row of item i in `extra`, or -1."""
+
+    base: npt.NDArray[Any]
+    scales: Floats | None
+    extra: Floats
+    numbers: Ids
+    place: Ids
+
+    @property
+    def n(self) -> int:
+        return max(len(self.base), len(self.place))
+
+
+class Vectors:
+    """Rows float32[n, d] by item number, NaN where an item has none. Safe for threads."""
+
+    def __init__(self, matrix: Floats | None = None) -> None:
+        base = np.zeros((0, 0), dtype=np.float32) if matrix is None else np.asarray(matrix)
+        scales: Floats | None = None
+        if base.ndim != 2 or base.dtype not in (np.float32, np.int8):
+            raise InvalidInput(
+                f"expected float32[n, d] or the int8 rows that save() writes, got "
+                f"{base.dtype}{list(base.shape)}"
+            )
+        if base.dtype == np.int8:
+            scales = np.ascontiguousarray(base[:, -_SCALE:]).view(np.float32)[:, 0]
+            base = base[:, :-_SCALE]
+        self._guard = threading.Lock()
+        self._dimension = int(base.shape[1])
+        self._state = _State(
+            base=base,
+            scales=scales,
+            extra=np.zeros((0, self._dimension), dtype=np.float32),
+            numbers=np.zeros(0, dtype=np.int32),
+            place=np.zeros(0, dtype=np.int32),
+        )
+
+    @classmethod
+    def open(cls, path: str | Path) -> Vectors:
+        """Return the vectors of a file that `save` wrote, mapped into memory."""
+        try:
+            return cls(np.load(path, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError) as error:
+            raise StoreError(f"{path} holds no vectors: {error}; train again") from error
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector, 0 while there are none."""
+        return self._dimension
+
+    def __len__(self) -> int:
+        """Return one more than the largest number that may have a vector."""
+        return self._state.n
+
+    def rows(self, numbers: Ids) -> Floats:
+        """Return float32[len(numbers), d], NaN rows where there is no vector."""
+        state = self._state
+        numbers = np.asarray(numbers)
+        out: Floats = np.full((len(numbers), self._dimension), np.nan, dtype=np.float32)
+        inside = np.flatnonzero((numbers >= 0) & (numbers < len(state.base)))
+        if len(inside):
+            chosen = numbers[inside]
+            found = state.base[chosen]
+            if state.scales is not None:
+                found = found * state.scales[chosen, None]
+            out[inside] = found
+        late = np.flatnonzero((numbers >= 0) & (numbers < len(state.place)))
+        late = late[state.place[numbers[late]] >= 0]
+        out[late] = state.extra[state.place[numbers[late]]]
+        return out
+
+    def dot(self, query: Floats, n: int | None = None) -> Floats:
+        """Return float32[n], the product of each item's vector with `query` float32[d].
+
+        NaN where there is no vector; `n` (by default all there are) cuts or pads with NaN. For
+        queries float32[m, d] the answer is float32[m, n].
+        """
+        state = self._state
+        query = np.ascontiguousarray(query, dtype=np.float32)
+        if query.ndim not in (1, 2) or query.shape[-1] != self._dimension:
+            raise InvalidInput(
+                f"expected a query of {self._dimension} numbers, got {list(query.shape)}"
+            )
+        n = state.n if n is None else n
+        out: Floats = np.empty((*query.shape[:-1], n), dtype=np.float32)
+        known = min(n, len(state.base))
+        _products(state, query, out[..., :known])
+        out[..., known:] = np.nan
+        if len(state.numbers):
+            inside = state.numbers < n
+            out[..., state.numbers[inside]] = (query @ state.extra.T)[..., inside]
+        return out
+
+    def set(self, numbers: Ids, rows: Floats) -> None:
+        """Take in the vectors float32[len(numbers), d] of new or changed items; the last wins."""
+        numbers = np.asarray(numbers, dtype=np.int32)
+        rows = np.asarray(rows, dtype=np.float32)
+        if not len(numbers):
+            return
+        if rows.ndim != 2 or len(rows) != len(numbers) or numbers.min() < 0:
+            raise InvalidInput(
+                f"expected a row for each of {len(numbers)} item numbers, got {list(rows.shape)}"
+            )
+        # Backwards, so that `unique` finds the last row of each number.
+        numbers, last = np.unique(numbers[::-1], return_index=True)
+        rows = rows[::-1][last]
+        with self._guard:
+            if not self._dimension and not self._state.n:
+                self._dimension = rows.shape[1]
+                empty: Floats = np.zeros((0, self._dimension), dtype=np.float32)
+                self._state = _State(empty, None, empty, self._state.numbers, self._state.place)
+            if rows.shape[1] != self._dimension:
+                raise InvalidInput(
+                    f"expected vectors of {self._dimension} numbers, got {rows.shape[1]}"
+                )
+            self._state = _with(self._state, numbers, rows)
+
+    def save(self, path: str | Path, kind: Literal["float32", "int8"] = "float32") -> None:
+        """Write every row, late ones included, as one .npy file; a quarter of the size as int8."""
+        state = self._state
+        path = Path(path)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            shape = (state.n, self._dimension + (_SCALE if kind == "int8" else 0))
+            if not all(shape):
+                with fresh.open("wb") as file:
+                    np.save(file, np.zeros(shape, dtype=kind), allow_pickle=False)
+            else:
+                file_rows = np.lib.format.open_memmap(fresh, "w+", np.dtype(kind), shape)
+                for start in range(0, state.n, _BLOCK):
+                    part = self.rows(np.arange(start, min(start + _BLOCK, state.n), dtype=np.int32))
+                    file_rows[start : start + len(part)] = _int8(part) if kind == "int8" else part
+                file_rows.flush()
+                del file_rows
+            fresh.replace(path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise fault(error, str(path)) from error
+
+
+def _products(state: _State, query: Floats, out: Floats) -> None:
+    known = out.shape[-1]
+    if state.scales is None:
+        if known:
+            np.matmul(query, state.base[:known].T, out=out)
+        return
+    for start in range(0, known, _BLOCK):
+        end = min(start + _BLOCK, known)
+        np.matmul(query, state.base[start:end].astype(np.float32).T, out=out[..., start:end])
+    out *= state.scales[:known]
+
+
+def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
+    size = max(len(state.place), int(numbers[-1]) + 1)
+    place = np.full(size, -1, dtype=np.int32)
+    place[: len(state.place)] = state.place
+    known = place[numbers] >= 0
+    fresh = numbers[~known]
+    used = len(state.extra)
+    # Room ahead of what readers see may be written; what they see may not, so that goes to a copy.
+    room: Any = state.extra.base
+    if room is None or known.any() or used + len(fresh) > len(room):
+        room = np.empty((2 * (used + len(fresh)), rows.shape[1]), dtype=np.float32)
+        room[:used] = state.extra
+        room[place[numbers[known]]] = rows[known]
+    room[used : used + len(fresh)] = rows[~known]
+    place[fresh] = np.arange(used, used + len(fresh), dtype=np.int32)
+    return _State(
+        base=state.base,
+        scales=state.scales,
+        extra=room[: used + len(fresh)],
+        numbers=np.concatenate([state.numbers, fresh]),
+        place=place,
+    )
+
+
+def _int8(rows: Floats) -> npt.NDArray[np.int8]:
+    largest = np.abs(rows).max(axis=1) if rows.shape[1] else np.zeros(len(rows))
+    # A scale of NaN marks a row without a vector.
+    scales = (largest / _LEVELS).astype("<f4")
+    whole = np.isfinite(scales) & (scales > 0)
+    out = np.zeros((len(rows), rows.shape[1] + _SCALE), dtype=np.int8)
+    out[whole, :-_SCALE] = np.rint(rows[whole] / scales[whole, None])
+    out[:, -_SCALE:] = scales[:, None].view(np.int8)
+    return out
