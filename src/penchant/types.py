@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
+import numpy.typing as npt
+
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import polars as pl
 
-    Ids = npt.NDArray[np.int32]
-    Floats = npt.NDArray[np.float32]
-    Times = npt.NDArray[np.float64]
-    Mask = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float32]
+Times = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 Seen = Literal["hide", "keep"]
 
@@ -95,11 +96,12 @@ class Query:
 
     `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, where the
     caller brought one; otherwise the whole catalogue competes. `allowed` is a mask by item number
-    of what may be shown at all, or None for everything; it is longer or shorter than the catalogue
-    never.
+    of what may be shown at all, or None for everything. `n_items` is the size of the catalogue, and
+    the length of that mask.
     """
 
     now: float
+    n_items: int
     user: int = -1
     user_id: str | None = None
     k: int = 10

@@ -1,0 +1,80 @@
+"""Reading a person's state from the log: one indexed read, then the pure fold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penchant.ingest.kinds import Kinds
+from penchant.interests.state import State
+from penchant.language.encoder import Encoder
+from penchant.store.log import Events, Log
+from penchant.types import Floats, Ids, Times
+
+LAST = 200  # events that make up a state; older ones still count as seen
+RECENT_WORDS = 1_800.0  # seconds for which a person's own words steer what they are shown
+
+
+def read(
+    log: Log, kinds: Kinds, user: int, now: float, *, encoder: Encoder | None = None,
+    words: str | None = None,
+) -> State:
+    """Return the state of a stored person at `now`: nothing later than `now` is looked at.
+
+    `words` asked with the request count before words the person used within half an hour.
+    """
+    if user < 0:
+        return stateless(np.zeros(0, dtype=np.int32), now, encoder=encoder, words=words)
+    events = log.history(user, LAST, now)
+    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
+    with_item = np.flatnonzero(events.items >= 0)
+    said = words if words is not None else _last_words(events, now)
+    return State(
+        now=now,
+        items=events.items[with_item],
+        times=events.times[with_item],
+        strengths=strengths[with_item],
+        seen=log.seen(user, now),
+        words=_encode(encoder, said),
+    )
+
+
+def stateless(
+    items: Ids, now: float, *, encoder: Encoder | None = None, words: str | None = None
+) -> State:
+    """Return the state of somebody nobody stored, who wanted `items`, oldest first, just now.
+
+    Each item is a moment of its own, a second apart and the last a second ago: order is known.
+    """
+    n = len(items)
+    return State(
+        now=now,
+        items=items,
+        times=now - np.arange(n, 0, -1, dtype=np.float64),
+        strengths=np.ones(n, dtype=np.float32),
+        seen=np.unique(items).astype(np.int32),
+        words=_encode(encoder, words),
+    )
+
+
+def wanted_before(log: Log, kinds: Kinds, user: int, now: float) -> tuple[Ids, Times]:
+    """Return the items and times a person wanted up to `now`, oldest first."""
+    events = log.history(user, LAST, now)
+    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
+    wanted = (strengths >= kinds.config.wanted_from) & (events.items >= 0)
+    return events.items[wanted], events.times[wanted]
+
+
+def _last_words(events: Events, now: float) -> str | None:
+    for text, time in zip(reversed(events.texts), events.times[::-1], strict=False):
+        if now - time > RECENT_WORDS:
+            return None
+        if text:
+            return text
+    return None
+
+
+def _encode(encoder: Encoder | None, words: str | None) -> Floats | None:
+    if encoder is None or not words or not words.strip():
+        return None
+    vector: Floats = encoder.encode([words])[0]
+    return vector if float(np.abs(vector).max()) > 0 else None

@@ -1,0 +1,116 @@
+"""Learning linear recall: EASE under a time kernel where the catalogue allows it, else iALS."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from penchant.learn.view import View
+from penchant.recall.linear import Recency
+from penchant.recall.sparse import SparseRows
+from penchant.store.artefacts import Artefacts
+from penchant.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How much a pair of one person's events counts, by the distance between them.
+
+    k = 2^(-moments apart / moments_half) * 2^(-days apart / days_half), both positive definite. A
+    `moments_half` of 0 keeps pairs of one moment only.
+    """
+
+    moments_half: float = float("inf")
+    days_half: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """One linear source to learn: its kernel, its ridge, and the recency it is asked with."""
+
+    name: str
+    kernel: Kernel
+    ridge: float
+    recency: Recency
+    keep: int = 400  # entries kept per row of the matrix that is served
+
+
+DAY = 86_400.0
+LONGEST = 500  # events of one person that count, the newest
+
+
+def gram(view: View, kernel: Kernel) -> Floats:
+    """Return G float32[n, n] with G_ij = sum over persons of k between their events of i and j."""
+    n = view.n_items
+    total = np.zeros((n, n), dtype=np.float32)
+    ordered, starts = view.by_user()
+    for a, e in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        a = max(a, e - LONGEST)
+        items, times = ordered.items[a:e], ordered.times[a:e]
+        moments = np.cumsum(np.diff(times, prepend=times[0]) != 0)
+        apart = np.abs(moments[:, None] - moments[None])
+        if kernel.moments_half == 0:
+            k = (apart == 0).astype(np.float32)
+        else:
+            k = np.exp2(-apart / kernel.moments_half).astype(np.float32)
+        if np.isfinite(kernel.days_half):
+            days = np.abs(times[:, None] - times[None]) / DAY
+            k *= np.exp2(-days / kernel.days_half).astype(np.float32)
+        total[np.ix_(items, items)] += k
+    return total
+
+
+def solve(total: Floats, ridge: float) -> Floats:
+    """Return B float32[n, n], zero diagonal: the closed form of EASE for a Gram matrix.
+
+    Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8. Items that
+    were never wanted keep zero rows and columns.
+    """
+    alive = np.flatnonzero(np.diag(total) > 0)
+    left = total[np.ix_(alive, alive)].astype(np.float64 if len(alive) < 6000 else np.float32)
+    left[np.diag_indices(len(alive))] += ridge
+    inverse = np.linalg.inv(left)
+    weights = -inverse / np.diag(inverse)[None]
+    weights[np.diag_indices(len(alive))] = 0.0
+    out = np.zeros_like(total)
+    out[np.ix_(alive, alive)] = weights
+    return out
+
+
+def fit_ease(view: View, config: Ease, folder: Artefacts, total: Floats | None = None) -> None:
+    """Write the source `config.name` learned from the wanted events of `view`."""
+    weights = solve(gram(view, config.kernel) if total is None else total, config.ridge)
+    rows = SparseRows.from_dense(weights, config.keep)
+    folder.write_arrays(rows.arrays(config.name))
+    folder.write_json(config.name, {"model": "ease", **_finite(asdict(config.recency))})
+
+
+def fit_factors(
+    view: View, name: str, folder: Artefacts, *, factors: int, regularization: float, alpha: float,
+    iterations: int, recency: Recency, seed: int,
+) -> None:
+    """Write implicit-feedback factors (iALS), for catalogues too large for a matrix of pairs."""
+    import implicit.cpu.als as als
+    from scipy.sparse import csr_matrix
+
+    matrix = csr_matrix(
+        (np.ones(len(view), dtype=np.float32), (view.users, view.items)),
+        shape=(view.n_users, view.n_items),
+    )
+    model = als.AlternatingLeastSquares(
+        factors=factors, regularization=regularization, alpha=alpha, iterations=iterations,
+        random_state=seed,
+    )
+    model.fit(matrix, show_progress=False)
+    learned = np.asarray(model.item_factors, dtype=np.float32)
+    never = np.asarray(matrix.sum(axis=0)).ravel() == 0
+    learned[never] = np.nan
+    folder.write_array(f"{name}.factors", learned)
+    meta = {"model": "ials", "alpha": alpha, "regularization": regularization}
+    folder.write_json(name, {**meta, **_finite(asdict(recency))})
+
+
+def _finite(recency: dict[str, float]) -> dict[str, float]:
+    # JSON has no infinity; a half-life of a million days or moments is one.
+    return {key: min(value, 1e6) for key, value in recency.items()}

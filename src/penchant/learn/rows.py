@@ -1,0 +1,110 @@
+"""Rows for the ranker: the pool of each walked request with its features and what was then wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.learn.walk import Asked
+from penchant.recall.gather import Recall
+from penchant.rank.stage import Stage
+from penchant.types import Candidates, Floats, Ids
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Candidates of many requests, stacked: request r owns rows starts[r] to starts[r + 1].
+
+    `features` float32[rows, f], `wanted` bool[rows], `times` float64[requests], `users`
+    int32[requests], `missed` int32[requests] counts targets that recall did not propose.
+    """
+
+    features: Floats
+    wanted: npt.NDArray[np.bool_]
+    starts: npt.NDArray[np.int64]
+    times: npt.NDArray[np.float64]
+    users: Ids
+    missed: Ids
+    arms: tuple[str, ...]
+    names: tuple[str, ...]
+    n_sources: int
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def take(self, requests: npt.NDArray[np.bool_]) -> Rows:
+        """Return the rows of the chosen requests only."""
+        sizes = np.diff(self.starts)
+        keep = np.repeat(requests, sizes)
+        return Rows(
+            self.features[keep],
+            self.wanted[keep],
+            np.concatenate(([0], np.cumsum(sizes[requests]))).astype(np.int64),
+            self.times[requests],
+            self.users[requests],
+            self.missed[requests],
+            tuple(arm for arm, use in zip(self.arms, requests, strict=True) if use),
+            self.names,
+            self.n_sources,
+        )
+
+    def ndcg(self, scores: Floats, k: int = 10) -> npt.NDArray[np.float64]:
+        """Return NDCG@k of each request under `scores` float32[rows]; missed targets count."""
+        out = np.zeros(len(self))
+        discount = 1.0 / np.log2(np.arange(2, k + 2))
+        for r in range(len(self)):
+            cut = slice(int(self.starts[r]), int(self.starts[r + 1]))
+            wanted = self.wanted[cut]
+            ideal = discount[: min(k, int(wanted.sum()) + int(self.missed[r]))].sum()
+            if ideal == 0 or not wanted.any():
+                continue
+            best = np.argsort(-scores[cut], kind="stable")[:k]
+            out[r] = (wanted[best] * discount[: len(best)]).sum() / ideal
+        return out
+
+
+def build(
+    asked: Iterable[Asked],
+    recall: Recall,
+    stages: Sequence[Stage],
+    *,
+    progress: Progress | None = None,
+    expected: int = 0,
+) -> Rows:
+    """Return the rows of all requests, made by the very stages that serve."""
+    features: list[Floats] = []
+    wanted: list[npt.NDArray[np.bool_]] = []
+    times, users, missed, arms = [], [], [], []
+    names: tuple[str, ...] = recall.names
+    for number, one in enumerate(asked):
+        pool: Candidates
+        pool, _ = recall.gather(one.query, one.state)
+        for stage in stages:
+            pool = stage(one.query, one.state, pool)
+        names = pool.names
+        hit = np.isin(pool.items, one.targets)
+        features.append(pool.features)
+        wanted.append(hit)
+        times.append(one.query.now)
+        users.append(one.query.user)
+        missed.append(len(one.targets) - int(hit.sum()))
+        arms.append(one.arm)
+        if progress is not None and expected and number % 50 == 0:
+            progress("ranker rows", min(1.0, number / expected))
+    sizes = [len(part) for part in wanted]
+    return Rows(
+        np.concatenate(features) if features else np.zeros((0, len(names)), dtype=np.float32),
+        np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.bool_),
+        np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        np.array(times, dtype=np.float64),
+        np.array(users, dtype=np.int32),
+        np.array(missed, dtype=np.int32),
+        tuple(arms),
+        names,
+        len(recall.names),
+    )

@@ -1,0 +1,81 @@
+"""What a training sees: the wanted events as arrays in the order of time, and the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.store.columns import ItemColumns
+from penchant.types import Floats, Ids, Times
+
+
+@dataclass(frozen=True)
+class View:
+    """Events with an item, sorted by time; arrays of one length.
+
+    `strengths` is how much each was wanted (negative: rejected), `shared` its weight, 0 to 1, in
+    what others learn from it. `vectors` float32[n_items, d] are text vectors, NaN rows for items
+    without text, or None where there is no language model.
+    """
+
+    users: Ids
+    items: Ids
+    times: Times
+    strengths: Floats
+    shared: Floats
+    n_users: int
+    columns: ItemColumns
+    vectors: Floats | None = None
+
+    @property
+    def n_items(self) -> int:
+        """The number of items in the catalogue."""
+        return self.columns.n
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> View:
+        """Return the view with only the events in `keep`."""
+        return replace(
+            self,
+            users=self.users[keep],
+            items=self.items[keep],
+            times=self.times[keep],
+            strengths=self.strengths[keep],
+            shared=self.shared[keep],
+        )
+
+    def before(self, moment: float) -> View:
+        """Return the events strictly before `moment`."""
+        return self.where(self.times < moment)
+
+    def wanted(self) -> View:
+        """Return the first wanted event of each user and item: what recall learns from."""
+        keep = (self.strengths > 0) & (self.shared > 0)
+        place = np.flatnonzero(keep)
+        code = self.users[place].astype(np.int64) * max(self.n_items, 1) + self.items[place]
+        _, first = np.unique(code, return_index=True)
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[place[first]] = True
+        return self.where(chosen)
+
+    def by_user(self) -> tuple[View, npt.NDArray[np.int64]]:
+        """Return the view sorted by user, then time, and the start of each user's run (n + 1)."""
+        order = np.lexsort((self.times, self.users))
+        view = replace(
+            self,
+            users=self.users[order],
+            items=self.items[order],
+            times=self.times[order],
+            strengths=self.strengths[order],
+            shared=self.shared[order],
+        )
+        new = np.flatnonzero(np.diff(view.users, prepend=-1) != 0)
+        return view, np.append(new, len(view)).astype(np.int64)
+
+    def quantile(self, q: float) -> float:
+        """Return the moment at which the share `q` of the events has happened."""
+        return float(np.quantile(self.times, q, method="nearest")) if len(self) else 0.0

@@ -1,0 +1,148 @@
+"""The walk: requests in the order of time, each asked with only what had happened by then.
+
+Rows for the ranker, gates and tuning all come from here, through the same recall, state and features
+that answer live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.learn.view import View
+from penchant.recall.gather import Recall
+from penchant.store.log import Events
+from penchant.types import Ids, Query, Times
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of the walk and the items that the person then wanted."""
+
+    query: Query
+    state: State
+    targets: Ids
+    arm: str
+
+
+class Histories:
+    """Every person's events up to the present of the walk, growing as it goes."""
+
+    def __init__(self, view: View, keep: int) -> None:
+        ordered, starts = view.by_user()
+        self._keep = keep
+        self._of: dict[int, tuple[Ids, Times, np.ndarray]] = {}
+        for a, e in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            user = int(ordered.users[a])
+            self._of[user] = (ordered.items[a:e], ordered.times[a:e], ordered.strengths[a:e])
+
+    def recent(self, user: int, now: float) -> tuple[Ids, Times]:
+        """Return the items and times a person wanted up to now (see `recall.covisitation`)."""
+        items, times, strengths = self._get(user)
+        wanted = strengths > 0
+        return items[wanted], times[wanted]
+
+    def state(self, user: int, now: float) -> State:
+        """Return the person's state at `now`."""
+        items, times, strengths = self._get(user)
+        n = self._keep
+        return State(now, items[-n:], times[-n:], strengths[-n:], np.unique(items))
+
+    def append(self, user: int, items: Ids, time: float, strengths: np.ndarray) -> None:
+        """Record what the person did at `time`."""
+        a, b, c = self._get(user)
+        self._of[user] = (
+            np.concatenate((a, items)),
+            np.concatenate((b, np.full(len(items), time))),
+            np.concatenate((c, strengths)),
+        )
+
+    def _get(self, user: int) -> tuple[Ids, Times, np.ndarray]:
+        found = self._of.get(user)
+        if found is None:
+            return (
+                np.zeros(0, dtype=np.int32),
+                np.zeros(0, dtype=np.float64),
+                np.zeros(0, dtype=np.float32),
+            )
+        return found
+
+
+def walk(
+    view: View,
+    begin: float,
+    end: float,
+    recall: Recall,
+    histories: Histories,
+    *,
+    most: int,
+    seed: int,
+    cart_share: float = 0.5,
+) -> Iterator[Asked]:
+    """Yield at most about `most` requests of [begin, end), then fold each moment into `recall`.
+
+    Per moment of one person: "next" asks before the moment, its targets are all that is wanted in
+    it for the first time; "cart" asks inside it, after part of it (in shuffled order) is known, for
+    one more. Up to `cart_share` of the requests are of the second kind, if there are as many.
+    `histories` must hold what lies before `begin`.
+    """
+    window = view.where((view.times >= begin) & (view.times < end))
+    order = np.lexsort((np.arange(len(window)), window.users, window.times))
+    users, items = window.users[order], window.items[order]
+    times, strengths = window.times[order], window.strengths[order]
+    new = np.flatnonzero((np.diff(times, prepend=-np.inf) != 0) | (np.diff(users, prepend=-1) != 0))
+    edges = np.append(new, len(users))
+    sizes = np.diff(edges)
+    rng = np.random.default_rng(seed)
+    carts = int(np.maximum(sizes - 1, 0).sum())
+    want_cart = min(int(most * cart_share), carts)
+    take_next = min(1.0, (most - want_cart) / max(len(sizes), 1))
+    take_cart = want_cart / max(carts, 1)
+
+    def ask(user: int, now: float, targets: Ids, arm: str) -> Asked | None:
+        state = histories.state(user, now)
+        fresh = targets[~np.isin(targets, state.seen)]
+        if not len(fresh):
+            return None
+        allowed = view.columns.servable(now)
+        allowed[state.seen] = False
+        query = Query(now=now, n_items=view.n_items, user=user, allowed=allowed)
+        return Asked(query, state, fresh, arm)
+
+    for a, e in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        user, now = int(users[a]), float(times[a])
+        basket, strength = items[a:e], strengths[a:e]
+        wanted = basket[strength > 0]
+        if len(wanted) and rng.random() < take_next:
+            asked = ask(user, now, np.unique(wanted), "next")
+            if asked is not None:
+                yield asked
+        shuffled = rng.permutation(e - a)
+        for step in range(e - a):
+            one = shuffled[step : step + 1]
+            if step and strength[one[0]] > 0 and rng.random() < take_cart:
+                asked = ask(user, now, basket[one], "cart")
+                if asked is not None:
+                    yield asked
+            histories.append(user, basket[one], now, strength[one])
+        recall.fold(_tail(user, basket, now, strength))
+
+
+def _tail(user: int, items: Ids, now: float, strengths: np.ndarray) -> Events:
+    wanted = items[strengths > 0]
+    n = len(wanted)
+    return Events(
+        offsets=np.zeros(n, dtype=np.int64),
+        users=np.full(n, user, dtype=np.int32),
+        items=wanted,
+        times=np.full(n, now),
+        kinds=np.zeros(n, dtype=np.int16),
+        values=np.full(n, np.nan, dtype=np.float32),
+        shared=np.ones(n, dtype=np.float32),
+        texts=(),
+        contexts=(),
+        kind_names=("wanted",),
+    )

@@ -1,0 +1,197 @@
+"""Features: what is known of each candidate for this person now, one definition for both sides.
+
+The pool arrives with one column per source score. Added here: the rank of each candidate within
+each source, how popular it is at four speeds and where that is going, its age, how it sits with the
+person's categories, prices and text, and a few facts of the request that let a tree tell a returning
+customer from one who is filling a basket.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.interests.state import DAY, SAME_SESSION, State
+from penchant.recall.popularity import Popularity
+from penchant.store.columns import ItemColumns
+from penchant.store.vectors import Vectors
+from penchant.types import Candidates, Floats, Query
+
+ITEM = (
+    "popular_1d",
+    "popular_7d",
+    "popular_30d",
+    "popular_ever",
+    "popular_7d_rank",
+    "popular_30d_rank",
+    "slope_1d_7d",
+    "slope_7d_30d",
+    "days_since_first",
+    "days_since_last",
+    "days_since_release",
+)
+PERSON = (
+    "history",
+    "moments",
+    "gap_days",
+    "same_moment",
+    "moment_size",
+    "session_size",
+    "history_popularity",
+)
+MATCH = (
+    "category_share",
+    "category_share_recent",
+    "price_ratio",
+    "price",
+    "text_last",
+    "text_recent",
+    "text_best",
+)
+
+
+class FeatureBuilder:
+    """Adds the columns above to a pool. It reads shared folds and the state, and nothing else."""
+
+    name = "features"
+
+    def __init__(
+        self, sources: tuple[str, ...], popularity: Popularity, columns: ItemColumns, vectors: Vectors
+    ) -> None:
+        self.names = (
+            *sources,
+            *(f"{source}_rank" for source in sources),
+            *(f"{source}_gap" for source in sources),
+            *ITEM,
+            *PERSON,
+            *MATCH,
+        )
+        self._popularity = popularity
+        self._columns = columns
+        self._vectors = vectors
+
+    def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
+        """Return the same candidates with `features` float32[n, len(self.names)]."""
+        scores = candidates.features
+        features = np.concatenate(
+            (
+                scores,
+                _ranks(scores),
+                _gaps(scores),
+                self._items(query, candidates.items),
+                self._person(query, state, len(candidates)),
+                self._match(state, candidates.items),
+            ),
+            axis=1,
+        )
+        return Candidates(
+            items=candidates.items,
+            scores=candidates.scores,
+            features=features.astype(np.float32, copy=False),
+            names=self.names,
+            origin=candidates.origin,
+            sources=candidates.sources,
+        )
+
+    def _items(self, query: Query, items: npt.NDArray[np.int32]) -> Floats:
+        now, n = query.now, query.n_items
+        counts = self._popularity.at(now, n)
+        day, week, month, ever = counts[:, items]
+        first = self._popularity.first_seen(now, n)[items]
+        last = self._popularity.last_seen(now, n)[items]
+        released = self._columns.released[:n][items]
+        order = [_rank_in(row[items], row) for row in (counts[1], counts[2])]
+        return np.stack(
+            (
+                np.log1p(day),
+                np.log1p(week),
+                np.log1p(month),
+                np.log1p(ever),
+                order[0],
+                order[1],
+                np.log((day * 7 + 1) / (week + 1)),
+                np.log((week * 4 + 1) / (month + 1)),
+                _days(now - first),
+                _days(now - last),
+                _days(now - released),
+            ),
+            axis=1,
+        ).astype(np.float32)
+
+    def _person(self, query: Query, state: State, n: int) -> Floats:
+        liked = state.liked
+        row = np.full(len(PERSON), np.nan, dtype=np.float32)
+        row[0] = np.log1p(len(liked))
+        if len(liked):
+            row[1] = np.log1p(liked.moments[0] + 1)
+            row[2] = np.log1p(max(query.now - liked.times[-1], 0.0) / DAY * 24)
+            row[3] = float(liked.same_moment)
+            row[4] = np.log1p(np.count_nonzero(liked.moments == 0))
+            row[5] = np.log1p(np.count_nonzero(liked.times >= liked.times[-1] - SAME_SESSION))
+            counts = self._popularity.at(query.now, query.n_items)[-1]
+            row[6] = np.log1p(counts[liked.items[-20:]]).mean()
+        return np.broadcast_to(row, (n, len(PERSON)))
+
+    def _match(self, state: State, items: npt.NDArray[np.int32]) -> Floats:
+        liked, columns = state.liked, self._columns
+        out = np.full((len(items), len(MATCH)), np.nan, dtype=np.float32)
+        price = columns.price[items]
+        out[:, 3] = np.log1p(np.maximum(price, 0))
+        if not len(liked):
+            return out
+        category, mine = columns.category[items], columns.category[liked.items]
+        known = category >= 0
+        recent = np.exp2(-liked.moments / 2.0)
+        for place, weight in ((0, np.ones(len(mine))), (1, recent)):
+            share = np.bincount(mine[mine >= 0], weights=weight[mine >= 0])
+            if share.sum() > 0:
+                share = np.append(share / share.sum(), 0.0)
+                out[known, place] = share[np.minimum(category[known], len(share) - 1)]
+        paid = columns.price[liked.items[-30:]]
+        if np.isfinite(paid).any():
+            typical = float(np.exp(np.nanmean(np.log(np.maximum(paid, 0.01)))))
+            out[:, 2] = np.log(np.maximum(price, 0.01) / typical)
+        if self._vectors.dimension:
+            text = self._vectors.rows(items)
+            last = self._vectors.rows(liked.items[-10:])
+            near = text @ last.T
+            out[:, 4] = near[:, -1]
+            some = np.isfinite(near).any(axis=1)
+            out[some, 5] = np.nanmean(near[some], axis=1)
+            out[some, 6] = np.nanmax(near[some], axis=1)
+        return out
+
+
+def _ranks(scores: Floats) -> Floats:
+    """Return 1 / rank of each candidate within each source's opinions, 0 for no opinion."""
+    out = np.zeros_like(scores)
+    for column in range(scores.shape[1]):
+        known = np.flatnonzero(np.isfinite(scores[:, column]))
+        order = known[np.argsort(-scores[known, column], kind="stable")]
+        out[order, column] = 1.0 / np.arange(1, len(order) + 1)
+    return out
+
+
+def _gaps(scores: Floats) -> Floats:
+    """Return how far each score lies below the source's best, in standard deviations."""
+    out = np.full_like(scores, np.nan)
+    for column in range(scores.shape[1]):
+        values = scores[:, column]
+        known = np.isfinite(values)
+        if known.any():
+            spread = float(values[known].std())
+            out[known, column] = (values[known] - values[known].max()) / (spread + 1e-6)
+    return out
+
+
+def _rank_in(values: Floats, everything: Floats) -> Floats:
+    """Return log2(1 + how many of `everything` are above) for each value."""
+    above = len(everything) - np.searchsorted(np.sort(everything), values, side="right")
+    return np.log2(1.0 + above)
+
+
+def _days(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return log(1 + days), NaN where the moment is unknown."""
+    return np.where(
+        np.isfinite(seconds), np.log1p(np.maximum(seconds, 0) / DAY), np.nan
+    )

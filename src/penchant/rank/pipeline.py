@@ -1,0 +1,90 @@
+"""One request, as a printed list of small stages: gather, features, affinity, scorer, order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.rank.affinity import Affinity, AffinityStage
+from penchant.rank.features import FeatureBuilder
+from penchant.rank.fusion import Fusion
+from penchant.rank.ranker import Ranker
+from penchant.rank.stage import Stage
+from penchant.recall.gather import Recall
+from penchant.store.artefacts import Artefacts
+from penchant.store.columns import ItemColumns
+from penchant.store.vectors import Vectors
+from penchant.types import Candidates, Query, StageTrace, Trace
+
+DEADLINE = 0.25  # seconds that recall may take before the remaining sources are skipped
+
+
+class Pipeline:
+    """Recall and the stages after it: asked a query and a state, it answers candidates, best first."""
+
+    def __init__(self, recall: Recall, stages: Sequence[Stage]) -> None:
+        self.recall = recall
+        self.stages = tuple(stages)
+
+    def describe(self) -> tuple[str, ...]:
+        """Return the names of the steps of a request, in order."""
+        sources = ", ".join(self.recall.names)
+        return (f"gather({sources})", *(stage.name for stage in self.stages), "order")
+
+    def run(self, query: Query, state: State) -> tuple[Candidates, Trace]:
+        """Return every candidate in order of score, and the trace of what each stage did."""
+        began = time.perf_counter()
+        pool, notes = self.recall.gather(query, state, time.monotonic() + DEADLINE)
+        traces = [
+            StageTrace("gather", query.n_items, len(pool), time.perf_counter() - began, notes)
+        ]
+        for stage in self.stages:
+            began, came = time.perf_counter(), len(pool)
+            after = stage(query, state, pool)
+            traces.append(StageTrace(stage.name, came, len(after), time.perf_counter() - began))
+            pool = after
+        pool = order(pool)
+        return pool, Trace(stages=tuple(traces), pool=pool)
+
+
+def order(pool: Candidates) -> Candidates:
+    """Return the candidates by descending score; NaN and infinite scores last, ties by number."""
+    scores = np.where(np.isfinite(pool.scores), pool.scores, -np.inf)
+    best = np.argsort(-scores, kind="stable")
+    return replace(
+        pool,
+        items=pool.items[best],
+        scores=pool.scores[best],
+        features=pool.features[best],
+        origin=pool.origin[best],
+    )
+
+
+def row_stages(
+    recall: Recall, affinity: Affinity | None, columns: ItemColumns, vectors: Vectors
+) -> list[Stage]:
+    """Return the stages that make the ranker's columns: what training rows go through as well."""
+    features = FeatureBuilder(recall.names, recall.popularity, columns, vectors)
+    return [features, AffinityStage(affinity, vectors)]
+
+
+def load_pipeline(
+    folder: Artefacts, recall: Recall, columns: ItemColumns, vectors: Vectors, threads: int = 1
+) -> Pipeline:
+    """Return the pipeline that a snapshot's rank.json describes, around its recall."""
+    plan = folder.json("rank") if folder.has("rank.json") else {"scorer": "fusion", "weights": {}}
+    affinity = None
+    if plan.get("affinity"):
+        theta = np.asarray(folder.array("affinity.theta"))
+        affinity = Affinity(theta, plan["affinity"]["constant"], plan["affinity"]["days_half"])
+    scorer: Stage
+    if plan["scorer"] == "ranker":
+        paths = [folder.path(name) for name in plan["models"]]
+        scorer = Ranker(paths, plan["features"], threads)
+    else:
+        scorer = Fusion(plan.get("weights", {}))
+    return Pipeline(recall, [*row_stages(recall, affinity, columns, vectors), scorer])

@@ -1,0 +1,121 @@
+"""From a folder of learned arrays to the sources that answer: the same for training and serving."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from penchant.recall import covisitation, linear
+from penchant.recall.covisitation import Covisitation, Recent
+from penchant.recall.fresh import Fresh
+from penchant.recall.gather import Recall
+from penchant.recall.popularity import DAY, Popularity
+from penchant.recall.sequence import Sequence, quiet_session
+from penchant.recall.source import Source
+from penchant.recall.sparse import SparseRows
+from penchant.recall.text import Text
+from penchant.recall.trending import Trending
+from penchant.store.artefacts import Artefacts
+from penchant.store.columns import ItemColumns
+from penchant.store.vectors import Vectors
+from penchant.types import Floats, Ids, Times
+
+TRENDING = {"trending_1d": 1 * DAY, "trending_7d": 7 * DAY, "trending_30d": 30 * DAY}
+
+
+@dataclass(frozen=True)
+class RecallPlan:
+    """Which sources answer, and how many items each may propose; stored as recall.json."""
+
+    linear: tuple[str, ...] = ()
+    sequence: tuple[str, ...] = ()
+    covisitation: bool = True
+    text: bool = False
+    quota: int = 100
+    quotas: dict[str, int] = field(default_factory=dict)
+
+    def save(self, folder: Artefacts) -> None:
+        """Write the plan."""
+        folder.write_json("recall", asdict(self))
+
+    @classmethod
+    def load(cls, folder: Artefacts) -> RecallPlan:
+        """Return the plan a folder holds."""
+        found: dict[str, Any] = folder.json("recall")
+        return cls(
+            **{**found, "linear": tuple(found["linear"]), "sequence": tuple(found["sequence"])}
+        )
+
+
+def fit_covisitation(users: Ids, items: Ids, times: Times, n_items: int, folder: Artefacts) -> None:
+    """Write both co-visitation counts of events sorted by user and time; no training needed."""
+    for name, together in (("after", False), ("together", True)):
+        rows = _count(users, items, times, n_items, together=together)
+        folder.write_arrays(rows.arrays(name))
+    counts = np.bincount(items, minlength=n_items).astype(np.float32)
+    folder.write_array("covisitation.counts", counts)
+
+
+def _count(users: Ids, items: Ids, times: Times, n_items: int, *, together: bool) -> SparseRows:
+    froms, tos, weights = covisitation.pairs(users, items, times, together=together, days_half=7.0)
+    return SparseRows.from_pairs(froms, tos, weights, n_items, keep=200)
+
+
+def assemble(
+    folder: Artefacts,
+    plan: RecallPlan,
+    *,
+    popularity: Popularity,
+    columns: ItemColumns,
+    vectors: Vectors,
+    recent: Recent,
+    threads: int = 1,
+) -> Recall:
+    """Return the sources of `plan`, reading what they learned from `folder`."""
+    sources: list[Source] = []
+    for name in plan.linear:
+        meta = folder.json(name)
+        if meta["model"] == "ease":
+            arrays = {
+                f"{name}.{part}": folder.array(f"{name}.{part}")
+                for part in ("starts", "columns", "values")
+            }
+        else:
+            arrays = {f"{name}.factors": folder.array(f"{name}.factors")}
+        sources.append(linear.load(name, meta, arrays))
+    for name in plan.sequence:
+        sources.append(load_sequence(folder, name, threads))
+    if plan.covisitation:
+        counts: Floats = np.asarray(folder.array("covisitation.counts"))
+        for name, together in (("after", False), ("together", True)):
+            parts = ("starts", "columns", "values")
+            arrays = {f"{name}.{part}": folder.array(f"{name}.{part}") for part in parts}
+            rows = SparseRows.load(arrays, name)
+            sources.append(
+                Covisitation(name, rows, counts, together=together, recent=recent)
+            )
+    text = None
+    if plan.text:
+        text = Text("text", vectors)
+        sources.append(text)
+    sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
+    sources.append(Fresh("fresh", popularity, text, columns))
+    quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in sources}
+    return Recall(sources, popularity, quotas)
+
+
+def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
+    """Return one sequence source; new items of a text model get their row by `project`."""
+    meta = folder.json(name)
+    table, bias = folder.array(f"{name}.table"), folder.array(f"{name}.bias")
+    session = quiet_session(folder.path(f"{name}.onnx"), threads)
+    project = offset = None
+    if meta["text"]:
+        project = np.asarray(folder.array(f"{name}.project"))
+        offset = np.asarray(folder.array(f"{name}.offset"))
+    return Sequence(
+        name, session, np.asarray(table), np.asarray(bias), int(meta["length"]),
+        project=project, offset=offset, new_bias=float(meta.get("new_bias", 0.0)),
+    )

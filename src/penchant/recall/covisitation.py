@@ -1,0 +1,146 @@
+"""Recall by co-visitation: what others wanted right after, or at the same moment; learns live.
+
+Two directed counts over pairs of one person's wanted items: `after` (a, then b at one of the next
+moments, decayed by the time between) and `together` (a and b at one moment). Counts are divided by
+the popularity of both ends to the power `damping`, and pairs far in the past count less. New pairs
+are added the moment an event is folded, so an item nobody knew at training time is reachable from
+its first companion on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.interests.state import DAY, State
+from penchant.recall.source import Scores
+from penchant.recall.sparse import SparseRows
+from penchant.store.log import Events
+from penchant.types import Floats, Ids, Query, Times
+
+WINDOW = 12  # how many earlier wanted items an event is paired with
+Recent = Callable[[int, float], tuple[Ids, Times]]
+
+
+def pairs(
+    users: Ids, items: Ids, times: Times, *, together: bool, days_half: float, window: int = WINDOW
+) -> tuple[Ids, Ids, Floats]:
+    """Return (from, to, weight) of the pairs in events sorted by user and time.
+
+    For `together`, pairs of one moment in both directions, each weighing 1/sqrt(n-1) in a moment of
+    n items, so that a basket of a hundred does not drown the rest. Otherwise each event with the
+    `window` events before it at earlier moments, weighing 2^(-days between / days_half) / steps.
+    """
+    out: list[tuple[Ids, Ids, Floats]] = []
+    same_size = _moment_sizes(users, times) if together else None
+    for step in range(1, (60 if together else window) + 1):
+        if step >= len(users):
+            break
+        one = users[step:] == users[:-step]
+        gap = times[step:] - times[:-step]
+        ok = one & ((gap == 0) if together else (gap > 0))
+        if not ok.any():
+            if together:
+                break
+            continue
+        a, b = items[:-step][ok], items[step:][ok]
+        if together:
+            assert same_size is not None
+            weight = (1.0 / np.sqrt(np.maximum(same_size[step:][ok] - 1, 1))).astype(np.float32)
+            out += [(a, b, weight), (b, a, weight)]
+        else:
+            weight = np.exp2(-gap[ok] / (DAY * days_half)) / np.sqrt(step)
+            out.append((a, b, weight.astype(np.float32)))
+    if not out:
+        empty = np.zeros(0, dtype=np.int32)
+        return empty, empty, np.zeros(0, dtype=np.float32)
+    froms, tos, weights = zip(*out, strict=True)
+    return np.concatenate(froms), np.concatenate(tos), np.concatenate(weights)
+
+
+def _moment_sizes(users: Ids, times: Times) -> npt.NDArray[np.int64]:
+    new = np.concatenate(([True], (users[1:] != users[:-1]) | (times[1:] != times[:-1])))
+    group = np.cumsum(new) - 1
+    sizes: npt.NDArray[np.int64] = np.bincount(group)[group]
+    return sizes
+
+
+class Covisitation:
+    """Scores by the decayed sum of the rows of what was wanted last."""
+
+    def __init__(
+        self,
+        name: str,
+        rows: SparseRows,
+        counts: Floats,
+        *,
+        together: bool,
+        recent: Recent,
+        damping: float = 0.5,
+        moments_half: float = 2.0,
+        last: int = 20,
+    ) -> None:
+        self.name = name
+        self.rows = rows
+        self.together = together
+        self._counts = counts
+        self._recent = recent
+        self._damping = damping
+        self._half = moments_half
+        self._last = last
+        self._delta: dict[int, dict[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def score(self, query: Query, state: State) -> Scores | None:
+        """Return scores of the items seen beside the person's last ones, sparse; None if none."""
+        liked = state.liked
+        items, moments = liked.items[-self._last :], liked.moments[-self._last :]
+        if not len(items):
+            return None
+        if self.together and not liked.same_moment:
+            return None
+        weights = np.exp2(-moments / self._half).astype(np.float32)
+        if self.together:
+            weights[moments > 0] = 0.0
+        weights = weights * liked.strengths[-self._last :]
+        total = self.rows.weighted_sum(items, weights, query.n_items)
+        with self._lock:
+            for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
+                for to, value in self._delta.get(item, {}).items():
+                    if to < query.n_items:
+                        total[to] += weight * value
+        found = np.flatnonzero(total)
+        if not len(found):
+            return None
+        damp = np.ones(len(found), dtype=np.float32)
+        inside = found < len(self._counts)
+        damp[inside] = np.maximum(self._counts[found[inside]], 1.0)
+        values = total[found] / damp**self._damping
+        return Scores(values.astype(np.float32), found.astype(np.int32))
+
+    def fold(self, tail: Events) -> None:
+        """Add the pairs that new events make with what the same person wanted just before."""
+        for user, item, time in zip(
+            tail.users.tolist(), tail.items.tolist(), tail.times.tolist(), strict=True
+        ):
+            if item < 0:
+                continue
+            items, times = self._recent(user, time)
+            for steps, (before, at) in enumerate(
+                zip(items[-WINDOW:][::-1].tolist(), times[-WINDOW:][::-1].tolist(), strict=True)
+            ):
+                if before == item or (at == time) != self.together:
+                    continue
+                with self._lock:
+                    if self.together:
+                        self._add(before, item, 1.0 / np.sqrt(steps + 1))
+                        self._add(item, before, 1.0 / np.sqrt(steps + 1))
+                    else:
+                        self._add(before, item, 2.0 ** (-(time - at) / (7 * DAY)) / (steps + 1) ** 0.5)
+
+    def _add(self, a: int, b: int, weight: float) -> None:
+        row = self._delta.setdefault(a, {})
+        row[b] = row.get(b, 0.0) + float(weight)

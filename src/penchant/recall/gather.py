@@ -1,0 +1,85 @@
+"""Gather: ask every source, take the best of each, and give every candidate every source's score."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.recall.popularity import Popularity
+from penchant.recall.source import Scores, Source
+from penchant.store.log import Events
+from penchant.types import Candidates, Query
+
+
+class Recall:
+    """The sources of one snapshot and the popularity they share, as one thing to ask and to teach.
+
+    `quotas` says how many items each source may propose. A source that raises, or whose turn comes
+    after the deadline, is skipped and named in the notes: the request is answered without it.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], popularity: Popularity, quotas: Mapping[str, int]
+    ) -> None:
+        self.sources = tuple(sources)
+        self.popularity = popularity
+        self.names = tuple(source.name for source in self.sources)
+        self._quotas = dict(quotas)
+
+    def fold(self, tail: Events) -> None:
+        """Teach every source what others recorded; `tail` holds wanted events only."""
+        self.popularity.fold(tail.items[tail.items >= 0], tail.times[tail.items >= 0])
+        for source in self.sources:
+            source.fold(tail)
+
+    def gather(
+        self, query: Query, state: State, deadline: float | None = None
+    ) -> tuple[Candidates, dict[str, object]]:
+        """Return the union of the sources' best, and notes on who proposed, failed or was late.
+
+        `features` float32[n, s] holds the score of each of the s sources for each candidate, NaN
+        for no opinion. `deadline` is in seconds of time.monotonic(). With `query.only` the
+        candidates are that list, whatever the sources propose.
+        """
+        found: list[Scores | None] = []
+        proposed: list[np.ndarray] = []
+        notes: dict[str, object] = {}
+        none = np.zeros(0, dtype=np.int32)
+        for source in self.sources:
+            scores = None
+            if deadline is not None and time.monotonic() > deadline:
+                notes[source.name] = "late: skipped"
+            else:
+                try:
+                    scores = source.score(query, state)
+                except Exception as error:  # a broken source must not break the answer
+                    notes[source.name] = f"failed: {type(error).__name__}: {error}"
+            found.append(scores)
+            if scores is None or query.only is not None:
+                proposed.append(none)
+                continue
+            best = scores.top(self._quotas.get(source.name, 0), query.allowed)
+            notes[source.name] = len(best)
+            proposed.append(best)
+        if query.only is not None:
+            items = query.only.astype(np.int32)
+        else:
+            items = np.unique(np.concatenate([*proposed, none])).astype(np.int32)
+        features = np.full((len(items), len(self.sources)), np.nan, dtype=np.float32)
+        origin = np.zeros(len(items), dtype=np.uint32)
+        for column, (scores, best) in enumerate(zip(found, proposed, strict=True)):
+            if scores is None:
+                continue
+            features[:, column] = scores.at(items)
+            origin[np.searchsorted(items, best)] |= np.uint32(1 << column)
+        return Candidates(
+            items=items,
+            scores=np.zeros(len(items), dtype=np.float32),
+            features=features,
+            names=self.names,
+            origin=origin,
+            sources=self.names,
+        ), notes

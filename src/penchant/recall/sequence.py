@@ -1,0 +1,118 @@
+"""Recall by a sequence transformer, run by onnxruntime: what comes next, given order and time.
+
+The network (see `learn/sequence.py`) reads the rows of the person's last wanted items with the
+time gaps between them, and is told how long ago the last one was: a gap of zero asks to complete
+the present moment, a long one asks what a returning person wants. Its output is compared with a
+table of item vectors. The same class serves the model on item ids and the one on item text: for
+the latter a new item gets its row from its text the moment it arrives.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from penchant.interests.state import State
+from penchant.recall.source import Scores
+from penchant.store.log import Events
+from penchant.types import Floats, Ids, Query
+
+GAP_BUCKETS = 16
+
+
+def gap_buckets(seconds: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    """Return the bucket 0..15 of each time gap: 0 for none, then logarithmic up to two years."""
+    log = np.floor(np.log2(np.maximum(seconds, 1.0)) / 1.8)
+    return np.where(seconds <= 0, 0, np.clip(1 + log, 1, GAP_BUCKETS - 1)).astype(np.int64)
+
+
+def quiet_session(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """Return an onnxruntime session that uses `threads` threads and never spins while idle."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class Sequence:
+    """Scores by the product of the network's output with the item table.
+
+    `table` float32[n, d] has rows of NaN for items the model does not know; `bias` float32[n].
+    """
+
+    def __init__(
+        self,
+        name: str,
+        session: ort.InferenceSession,
+        table: Floats,
+        bias: Floats,
+        length: int,
+        *,
+        project: Floats | None = None,
+        offset: Floats | None = None,
+        new_bias: float = 0.0,
+    ) -> None:
+        self.name = name
+        self.length = length
+        self._session = session
+        self._table = table
+        self._bias = bias
+        self._project = project
+        self._offset = offset
+        self._new_bias = new_bias
+        self._lock = threading.Lock()
+
+    def learn_items(self, numbers: Ids, vectors: Floats) -> None:
+        """Give new items a row from their text vector, where the model was trained on text."""
+        known = np.isfinite(vectors[:, 0]) if len(vectors) else np.zeros(0, dtype=np.bool_)
+        if self._project is None or self._offset is None or not known.any():
+            return
+        numbers = numbers[known]
+        rows = vectors[known] @ self._project.T + self._offset
+        with self._lock:
+            need = int(numbers.max()) + 1
+            table, bias = self._table, self._bias
+            if need > len(table):
+                more = max(need - len(table), len(table) // 10)
+                table = np.pad(table, ((0, more), (0, 0)), constant_values=np.nan)
+                bias = np.pad(bias, (0, more), constant_values=self._new_bias)
+            elif not table.flags.writeable:
+                table, bias = table.copy(), bias.copy()
+            table[numbers] = rows
+            self._table, self._bias = table, bias
+
+    def hidden(self, state: State) -> Floats | None:
+        """Return the network's output float32[d] for this person now; None if it knows nothing."""
+        liked, table = state.liked, self._table
+        keep = np.flatnonzero(liked.items < len(table))
+        keep = keep[np.isfinite(table[liked.items[keep], 0])][-self.length :]
+        if not len(keep):
+            return None
+        times = liked.times[keep]
+        gaps = np.zeros(len(keep), dtype=np.int64)
+        gaps[1:] = gap_buckets(times[1:] - times[:-1])
+        ahead = gap_buckets(np.array([state.now - times[-1]]))
+        (out,) = self._session.run(
+            None, {"rows": table[liked.items[keep]][None], "gaps": gaps[None], "ahead": ahead}
+        )
+        hidden: Floats = out[0]
+        return hidden
+
+    def score(self, query: Query, state: State) -> Scores | None:
+        """Return the dense logit, NaN for items without a row; None without known history."""
+        hidden = self.hidden(state)
+        if hidden is None:
+            return None
+        values = self._table @ hidden + self._bias
+        if len(values) < query.n_items:
+            values = np.pad(values, (0, query.n_items - len(values)), constant_values=np.nan)
+        return Scores(values[: query.n_items].astype(np.float32, copy=False))
+
+    def fold(self, tail: Events) -> None:
+        """Learn nothing: the weights are the snapshot's; the history they read is live."""

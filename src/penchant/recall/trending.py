@@ -1,0 +1,28 @@
+"""Recall by decayed popularity: what everybody wants, over one half-life."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.recall.popularity import HALF_LIVES, Popularity
+from penchant.recall.source import Scores
+from penchant.store.log import Events
+from penchant.types import Query
+
+
+class Trending:
+    """Scores each item by its decayed count; items nobody wanted yet have no opinion."""
+
+    def __init__(self, name: str, half_life: float, popularity: Popularity) -> None:
+        self.name = name
+        self._row = HALF_LIVES.index(half_life)
+        self._popularity = popularity
+
+    def score(self, query: Query, state: State) -> Scores | None:
+        """Return log(1 + decayed count), NaN where nobody wanted the item yet."""
+        counts = self._popularity.at(query.now, query.n_items)[self._row]
+        return Scores(np.where(counts > 0, np.log1p(counts), np.nan).astype(np.float32))
+
+    def fold(self, tail: Events) -> None:
+        """Learn nothing: the popularity that sources share is folded once, where it is owned."""

@@ -1,0 +1,125 @@
+"""The catalogue in memory: one array per column by item number, kept equal by following changes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+MICRO = 1e6
+
+
+class ItemColumns:
+    """Columns of every item ever numbered. Arrays may be longer than the catalogue; see `n`.
+
+    `price` float32 (NaN unknown), `category` int32 (-1 unknown; names in `categories`), `released`
+    float64 seconds (inf unknown), `stock_from` and `stock_until` float64 seconds, `retired` bool.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.version = 0
+        self.ids: list[str] = []
+        self.number_of: dict[str, int] = {}
+        self.titles: list[str] = []
+        self.categories: list[str] = []
+        self.price = np.zeros(0, dtype=np.float32)
+        self.category = np.zeros(0, dtype=np.int32)
+        self.released = np.zeros(0, dtype=np.float64)
+        self.stock_from = np.zeros(0, dtype=np.float64)
+        self.stock_until = np.zeros(0, dtype=np.float64)
+        self.retired = np.zeros(0, dtype=np.bool_)
+        self._category_of: dict[str, int] = {}
+        self._extra: list[tuple[str, tuple[str, ...]]] = []
+        self._where: tuple[int, dict[str, list[object]]] = (-1, {})
+        self._lock = threading.Lock()
+
+    def apply(self, changed: pl.DataFrame) -> npt.NDArray[np.int32]:
+        """Take in changed rows (`number`, `removed` and the ITEMS columns); return their numbers."""
+        if changed.is_empty():
+            return np.zeros(0, dtype=np.int32)
+        numbers = changed["number"].to_numpy().astype(np.int32)
+        with self._lock:
+            self._grow(int(numbers.max()) + 1)
+            for row in changed.iter_rows(named=True):
+                self._apply(int(row["number"]), row)
+            self.version += 1
+        return numbers
+
+    def servable(self, now: float) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: not retired, and inside its stock window at `now`."""
+        n = self.n
+        return ~self.retired[:n] & (self.stock_from[:n] <= now) & (self.stock_until[:n] >= now)
+
+    def numbers(self, item_ids: Iterable[str]) -> npt.NDArray[np.int32]:
+        """Return the number of each id, -1 where the catalogue has never heard of it."""
+        return np.array([self.number_of.get(i, -1) for i in item_ids], dtype=np.int32)
+
+    def table(self) -> Mapping[str, list[object]]:
+        """Return every column by name for filters: the item's own fields and its attributes."""
+        with self._lock:
+            version, table = self._where
+            if version == self.version:
+                return table
+            n = self.n
+            table = {
+                "item_id": list(self.ids),
+                "title": list(self.titles),
+                "category": [self.categories[c] if c >= 0 else None for c in self.category[:n]],
+                "price": [None if np.isnan(p) else float(p) for p in self.price[:n]],
+                "released": [None if np.isinf(r) else float(r) for r in self.released[:n]],
+                "tags": [list(tags) for _, tags in self._extra],
+            }
+            for number, (attributes, _) in enumerate(self._extra):
+                for key, value in json.loads(attributes or "{}").items():
+                    if key not in table:
+                        table[key] = [None] * n
+                    if key not in ("item_id", "title", "category", "price", "released", "tags"):
+                        table[key][number] = value
+            self._where = (self.version, table)
+            return table
+
+    def _grow(self, need: int) -> None:
+        if need <= self.n:
+            return
+        if need > len(self.price):
+            more = max(need, int(1.2 * len(self.price))) - len(self.price)
+            self.price = np.pad(self.price, (0, more), constant_values=np.nan)
+            self.category = np.pad(self.category, (0, more), constant_values=-1)
+            self.released = np.pad(self.released, (0, more), constant_values=np.inf)
+            self.stock_from = np.pad(self.stock_from, (0, more), constant_values=-np.inf)
+            self.stock_until = np.pad(self.stock_until, (0, more), constant_values=np.inf)
+            self.retired = np.pad(self.retired, (0, more))
+        grown = need - self.n
+        self.ids += [""] * grown
+        self.titles += [""] * grown
+        self._extra += [("", ())] * grown
+        self.n = need
+
+    def _apply(self, number: int, row: Mapping[str, object]) -> None:
+        self.ids[number] = str(row["item_id"])
+        self.number_of[str(row["item_id"])] = number
+        self.titles[number] = str(row["title"] or "")
+        price, category = row["price"], row["category"]
+        self.price[number] = np.nan if price is None else float(price)  # type: ignore[arg-type]
+        self.category[number] = -1 if category is None else self._code(str(category))
+        self.released[number] = _seconds(row["released"], np.inf)
+        self.stock_from[number] = _seconds(row["stock_from"], -np.inf)
+        self.stock_until[number] = _seconds(row["stock_until"], np.inf)
+        self.retired[number] = bool(row["removed"])
+        tags = row["tags"] or ()
+        self._extra[number] = (str(row["attributes"] or ""), tuple(tags))  # type: ignore[arg-type]
+
+    def _code(self, category: str) -> int:
+        code = self._category_of.setdefault(category, len(self.categories))
+        if code == len(self.categories):
+            self.categories.append(category)
+        return code
+
+
+def _seconds(micros: object, unknown: float) -> float:
+    return unknown if micros is None else float(micros) / MICRO  # type: ignore[arg-type]
