@@ -1,0 +1,62 @@
+"""The key of an event, 16 bytes: what makes recording the same thing twice record it once."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import polars as pl
+
+_TOLD = b"penchant.id"
+_CONTENT = b"penchant.content"
+
+
+def id_key(event_id: str) -> bytes:
+    """Return the key of an event that the caller gave an id."""
+    return blake2b(event_id.encode(), digest_size=16, person=_TOLD).digest()
+
+
+def id_keys(event_ids: pl.Series) -> pl.Series:
+    """Return the keys of a column of ids, Binary, null where there is none."""
+    keys = [None if i is None else id_key(i) for i in event_ids.to_list()]
+    return pl.Series("key", keys, dtype=pl.Binary)
+
+
+def content_keys(frame: pl.DataFrame, salt: bytes = b"") -> pl.Series:
+    """Return keys made of what each row says, Binary: the same row, the same key.
+
+    `salt` makes the keys of one call differ from those of the next. Of rows with `undated` the
+    time is left out, because it depends on when the file was read; how many equal rows came before
+    is taken in instead, since there a repetition is all that can be seen of two events.
+    """
+    said = (
+        _piece("user_id"),
+        _piece("item_id"),
+        _piece("event"),
+        _piece(pl.when(~pl.col("undated")).then("timestamp").cast(pl.String)),
+        # The bits rather than the digits: another version may print a number otherwise.
+        _piece(pl.col("value").reinterpret(signed=True).cast(pl.String)),
+        _piece("slate_id"),
+        _piece("text"),
+        _piece("context"),
+    )
+    content = frame.select("undated", content=pl.concat_str(said))
+    if content["undated"].any():
+        again = pl.int_range(pl.len()).over("content")
+        content = content.with_columns(
+            content=pl.when(pl.col("undated") & (again > 0))
+            .then(pl.col("content") + "#" + again.cast(pl.String))
+            .otherwise("content")
+        )
+    start = blake2b(salt, digest_size=16, person=_CONTENT)
+    keys = []
+    for text in content["content"].to_list():
+        state = start.copy()
+        state.update(text.encode())
+        keys.append(state.digest())
+    return pl.Series("key", keys, dtype=pl.Binary)
+
+
+def _piece(column: str | pl.Expr) -> pl.Expr:
+    """Return a cell with its length before it, so that no two rows run into the same text."""
+    cell = pl.col(column) if isinstance(column, str) else column
+    return (cell.str.len_bytes().cast(pl.String) + ":" + cell).fill_null("-")

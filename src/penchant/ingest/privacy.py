@@ -1,0 +1,111 @@
+"""The door for consent and pseudonyms: what must not be stored does not get past it.
+
+A pseudonym is a keyed hash: the same person has the same pseudonym as long as the directory keeps
+its key, and without the key nobody can try out ids against the log. The key is a file beside the
+data; deleting it makes the pseudonyms of that directory anonymous for good.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from penchant.types import Error
+
+KEY_FILE = "privacy.key"
+_KEY_BYTES = 32
+
+
+class PrivacyError(Error):
+    """The key of the pseudonyms is damaged; the message says what to do."""
+
+
+class PrivacyConfig(BaseModel):
+    """Section `privacy`. `consent` "required" refuses events whose context does not grant it.
+
+    Events whose context says `"consent": false` are refused either way.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pseudonyms: bool = False
+    consent: Literal["assumed", "required"] = "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """The rules of one directory. Without a key, ids pass as they are."""
+
+    config: PrivacyConfig = field(default_factory=PrivacyConfig)
+    key: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, directory: Path, config: PrivacyConfig) -> Privacy:
+        """Return the rules of `directory`, making its key on the first use of pseudonyms."""
+        return cls(config, _key(directory) if config.pseudonyms else None)
+
+    def pseudonym(self, user_id: str) -> str:
+        """Return the name under which a person is stored: 34 characters, or the id itself."""
+        if self.key is None:
+            return user_id
+        digest = blake2b(user_id.encode(), digest_size=16, key=self.key, person=b"penchant.user")
+        return "p_" + digest.hexdigest()
+
+    def pseudonyms(self, user_ids: pl.Series) -> pl.Series:
+        """Return the pseudonyms of a column of ids, null and empty ones as they are."""
+        if self.key is None:
+            return user_ids
+        known = {u: self.pseudonym(u) for u in user_ids.drop_nulls().unique().to_list() if u}
+        return user_ids.replace_strict(known, default=user_ids, return_dtype=pl.String)
+
+    def without_names(self, rows: pl.Series, column: str) -> pl.Series:
+        """Return rows of JSON objects with the id under `column` replaced by its pseudonym."""
+        if self.key is None:
+            return rows
+        renamed = []
+        for text in rows.to_list():
+            row = json.loads(text)
+            if row.get(column) is not None:
+                row[column] = self.pseudonym(str(row[column]))
+            renamed.append(json.dumps(row))
+        return pl.Series(renamed, dtype=pl.String)
+
+    def refused(self, contexts: pl.Series) -> pl.Series:
+        """Return which rows of JSON contexts lack the consent that is needed, Boolean."""
+        granted = contexts.str.json_path_match("$.consent").str.to_lowercase()
+        if self.config.consent == "required":
+            return ~granted.is_in(["true", "1"]).fill_null(False)
+        return granted.is_in(["false", "0"]).fill_null(False)
+
+
+def _key(directory: Path) -> bytes:
+    """Return the key kept in `directory`; of two processes that make it at once, one wins."""
+    path = directory / KEY_FILE
+    if not path.exists():
+        draft = directory / f".{KEY_FILE}.{secrets.token_hex(8)}"
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise PrivacyError(
+            f"expected {_KEY_BYTES} bytes in {path}, found {len(key)}; restore it from a backup: "
+            f"with another key everybody would become a stranger"
+        )
+    return key
