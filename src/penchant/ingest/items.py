@@ -144,7 +144,8 @@ def _prices(frame: pl.DataFrame, raw: dict[str, pl.Series], counts: dict[str, in
     if column.dtype == pl.String:
         text = column.str.strip_chars()
         plain = text.str.to_lowercase().str.replace(r"^free$", "0")
-        plain = plain.str.replace_all(r"[\s\p{Sc}]|^[a-z]{3}\b|\b[a-z]{3}$", "")
+        plain = plain.str.replace_all(r"[\s\p{Sc}]", "")
+        plain = plain.str.replace(r"^[a-z]{3}(\d)", "$1").str.replace(r"(\d)[a-z]{3}$", "$1")
         # A comma before exactly three digits separates thousands; any other is no English number.
         plain = plain.str.replace_all(r",(\d{3})(?:\b|$)", "$1")
         price = plain.cast(pl.Float64, strict=False)
