@@ -52,7 +52,7 @@ def resolve(model: str | Path = DEFAULT) -> Path:
 def is_folder(name: str) -> bool:
     """Return whether `name` is an existing folder; any string may be asked about."""
     try:
-        return Path(name).expanduser().is_dir()
+        return bool(name) and Path(name).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
 

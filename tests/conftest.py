@@ -1,0 +1,100 @@
+"""What tests of several folders share: the default encoder, and a real embedding server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penchant.language.exported import ensure_onnx
+
+
+@pytest.fixture(scope="session")
+def encoder_folder() -> Path:
+    """The default encoder's export; made once for this user, half a minute."""
+    return ensure_onnx()
+
+
+class EmbeddingServer:
+    """An OpenAI-compatible embedding endpoint on loopback; `faults` are answered first."""
+
+    dimension = 24
+
+    def __init__(self) -> None:
+        self.faults: list[int | str] = []
+        self.requests: list[dict] = []
+        self.keys: list[str] = []
+        self.lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Without it every answer waits for the delayed acknowledgement of its headers.
+            disable_nagle_algorithm = True
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with outer.lock:
+                    outer.requests.append(body)
+                    outer.keys.append(self.headers["Authorization"])
+                    fault = outer.faults.pop(0) if outer.faults else None
+                if isinstance(fault, int):
+                    return self.answer(fault, {"error": {"message": "on purpose"}})
+                if fault == "slow":
+                    time.sleep(1.5)
+                rows = [outer.vector(text) for text in body["input"]]
+                if fault == "nan":
+                    rows[0][0] = float("nan")
+                if fault == "short":
+                    rows = rows[:-1]
+                if fault == "wide":
+                    rows = [[*row, 1.0] for row in rows]
+                if self.path != "/v1/embeddings" or fault == "other":
+                    return self.answer(200, {"hello": "world"})
+                data = [
+                    {"object": "embedding", "index": i, "embedding": r} for i, r in enumerate(rows)
+                ]
+                # Order is by index, not by place.
+                answer = {"object": "list", "model": body["model"], "data": data[::-1]}
+                return self.answer(200, answer | {"usage": {"prompt_tokens": 0, "total_tokens": 0}})
+
+            def answer(self, status: int, content: dict) -> None:
+                payload = json.dumps(content).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.send_header("retry-after-ms", "1")
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                """A client that gave up waiting is part of the tests."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def vector(self, text: str) -> list[float]:
+        seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+        return np.random.default_rng(seed).normal(size=self.dimension).tolist()
+
+
+@pytest.fixture
+def embedding_server() -> Iterator[EmbeddingServer]:
+    server = EmbeddingServer()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
