@@ -14,13 +14,14 @@ import polars as pl
 from penchant.ingest.cells import KIND_BYTES
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.columns import require
-from penchant.ingest.door import PAID, one_event
+from penchant.ingest.door import one_event
 from penchant.ingest.draft import Draft, draft_events
 from penchant.ingest.intake import Intake, no_quarantine
 from penchant.ingest.keys import content_keys, id_keys
-from penchant.ingest.kinds import Kinds, detect_scale, plain
+from penchant.ingest.kinds import Kinds
+from penchant.ingest.magnitudes import with_values
 from penchant.ingest.privacy import Privacy
-from penchant.ingest.robustness import bursts, near_duplicates, value_limits
+from penchant.ingest.robustness import bursts, near_duplicates
 from penchant.ingest.tables import read_table
 from penchant.ingest.times import MICROS
 from penchant.store.frames import EVENTS, ID_BYTES
@@ -63,9 +64,10 @@ def read_events(
     privacy = privacy or Privacy()
     table = read_table(source, "events")
     draft = draft_events(table, columns)
-    present = (*draft.columns.source.values(), *draft.columns.extras)
-    require(draft.columns, "user_id", present=present)
-    require(draft.columns, "item_id", "text", present=present)
+    if len(table) or table.frame is not None:
+        present = (*draft.columns.source.values(), *draft.columns.extras)
+        require(draft.columns, "user_id", present=present)
+        require(draft.columns, "item_id", "text", present=present)
     counts = dict(draft.counts)
     notes = list(draft.notes)
     work = draft.frame.with_row_index("place")
@@ -82,7 +84,7 @@ def read_events(
         before = good.height
         good = good.unique("key", keep="first", maintain_order=True)
         duplicates = counts["exact_duplicate"] = before - good.height
-    good, scales = _valued(good, kinds, cleaning, counts)
+    good, scales = with_values(good, kinds, cleaning, counts, notes)
     dated = good["undated"].not_()
     if cleaning.on("near_duplicate"):
         again = pl.Series(near_duplicates(good, cleaning)) & dated
@@ -203,90 +205,20 @@ def _check_kinds(good: pl.DataFrame) -> None:
         )
 
 
-def _valued(
-    good: pl.DataFrame, kinds: Kinds, cleaning: CleaningConfig, counts: dict[str, int]
-) -> tuple[pl.DataFrame, dict[str, tuple[float, float]]]:
-    """Return the rows with values one can learn from, the raw ones kept, and the rating scales."""
-    good = good.with_columns(raw=pl.col("value"))
-    names = good["event"].unique().to_list()
-    paid = [k for k in names if plain(k) in PAID]
-    if paid and cleaning.on("negative_purchase"):
-        back = pl.col("event").is_in(paid) & (pl.col("value") < 0)
-        counts["negative_purchase"] = int(good.select(back.fill_null(False).sum()).item())
-        good = good.with_columns(event=pl.when(back).then(pl.lit("return")).otherwise("event"))
-    scales = {}
-    for kind in names:
-        if kinds.unit(kind) == "stars":
-            values = good.filter(pl.col("event") == kind)["value"].drop_nulls().to_numpy()
-            if (scale := detect_scale(values)) is not None:
-                scales[plain(kind)] = scale
-    if cleaning.on("value_clipped"):
-        for kind, (low, high) in value_limits(good, kinds.with_scales(scales), cleaning).items():
-            here = pl.col("event") == kind
-            good = good.with_columns(
-                value=pl.when(here).then(pl.col("value").clip(low, high)).otherwise("value")
-            )
-        counts["value_clipped"] = int((good["value"] != good["raw"]).sum())
-    if cleaning.on("value_normalised"):
-        good = _as_shares(good, kinds, cleaning, counts)
-    kept = pl.format('"raw_value":{}', pl.col("raw"))
-    changed = pl.col("value").is_not_null() & (pl.col("raw") != pl.col("value"))
-    return good.with_columns(
-        context=pl.when(changed & pl.col("context").is_null())
-        .then("{" + kept + "}")
-        .when(changed)
-        .then(pl.col("context").str.head(-1) + "," + kept + "}")
-        .otherwise("context")
-    ), scales
-
-
-def _as_shares(
-    good: pl.DataFrame, kinds: Kinds, cleaning: CleaningConfig, counts: dict[str, int]
-) -> pl.DataFrame:
-    """Return the rows with durations, counts and depths as shares in [0, 1].
-
-    By logarithm up to their full mark, a depth above 1 as a percentage. An event of another kind
-    without a value takes the share of the `dwell_seconds` in its context.
-    """
-    value, kind = pl.col("value"), pl.col("event")
-    units = {k: kinds.unit(k) for k in good["event"].unique().to_list()}
-
-    def of(unit: str | None) -> list[str]:
-        return [k for k, u in units.items() if u == unit]
-
-    def logged(amount: pl.Expr, full: float) -> pl.Expr:
-        return (amount.log1p() / float(np.log1p(full))).clip(0.0, 1.0)
-
-    dwell = pl.col("context").str.json_path_match("$.dwell_seconds").cast(pl.Float64, strict=False)
-    dwelled = value.is_null() & kind.is_in(of(None)) & (dwell >= 0) & dwell.is_finite()
-    share = (
-        pl.when(kind.is_in(of("seconds")))
-        .then(logged(value, cleaning.seconds_full))
-        .when(kind.is_in(of("count")))
-        .then(logged(value, cleaning.count_full))
-        .when(kind.is_in(of("depth")))
-        .then(pl.when(value > 1).then(value / 100).otherwise(value).clip(0.0, 1.0))
-        .when(dwelled.fill_null(False))
-        .then(logged(dwell, cleaning.seconds_full))
-        .otherwise(value)
-    )
-    was = good["value"]
-    good = good.with_columns(value=share)
-    counts["value_normalised"] = int((good["value"].ne_missing(was)).sum())
-    return good
-
-
 def _keyed(good: pl.DataFrame, called: bool) -> pl.DataFrame:
     """Return the rows with a column `key` of 16 bytes.
 
     Identical rows of one batch of calls share a key, and are one event; another call is another.
     """
-    keys = id_keys(good["event_id"])
-    silent = keys.is_null()
-    if silent.any():
-        made = content_keys(good.filter(silent), secrets.token_bytes(16) if called else b"")
-        keys = made if silent.all() else keys.scatter(silent.arg_true(), made)
-    return good.with_columns(key=keys)
+    silent = good["event_id"].is_null()
+    salt = secrets.token_bytes(16) if called else b""
+    if silent.all():
+        return good.with_columns(key=content_keys(good, salt))
+    keys: list[bytes | None] = id_keys(good["event_id"]).to_list()
+    made = content_keys(good.filter(silent), salt)
+    for place, key in zip(silent.arg_true(), made, strict=True):
+        keys[place] = key
+    return good.with_columns(key=pl.Series(keys, dtype=pl.Binary))
 
 
 def _unknown_kinds(good: pl.DataFrame, kinds: Kinds, notes: list[str]) -> int:
@@ -310,7 +242,7 @@ def _quarantine(
         return no_quarantine()
     bad = bad.sort("place")
     counts.update(bad["fault"].value_counts(sort=True).iter_rows())
-    rows = privacy.without_names(draft.rows(bad["place"]), draft.columns.source["user_id"])
+    rows = privacy.without_names(draft.rows(bad["place"]), draft.columns.source.get("user_id"))
     return bad.select(
         reason="fault",
         # Without consent not even the row may be kept.

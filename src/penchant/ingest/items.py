@@ -12,9 +12,10 @@ from typing import Any
 import polars as pl
 
 from penchant.ingest.attributes import fold, rows_as_json
+from penchant.ingest.casting import first_fault, id_column
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.columns import Columns, match, require
-from penchant.ingest.draft import first_fault, id_column, row_as_json
+from penchant.ingest.draft import row_as_json
 from penchant.ingest.intake import Intake, settled
 from penchant.ingest.rows import frame_of
 from penchant.ingest.tables import Table, read_table

@@ -47,12 +47,10 @@ def content_keys(frame: pl.DataFrame, salt: bytes = b"") -> pl.Series:
             .then(pl.col("content") + "#" + again.cast(pl.String))
             .otherwise("content")
         )
-    start = blake2b(salt, digest_size=16, person=_CONTENT)
-    keys = []
-    for text in content["content"].to_list():
-        state = start.copy()
-        state.update(text.encode())
-        keys.append(state.digest())
+    keys = [
+        blake2b(text.encode(), digest_size=16, salt=salt, person=_CONTENT).digest()
+        for text in content["content"].to_list()
+    ]
     return pl.Series("key", keys, dtype=pl.Binary)
 
 

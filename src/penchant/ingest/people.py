@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 
 from penchant.ingest.attributes import fold, rows_as_json
+from penchant.ingest.casting import first_fault, id_column, number_column
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.columns import Columns, match, require
-from penchant.ingest.draft import first_fault, id_column, number_column, row_as_json
+from penchant.ingest.draft import row_as_json
 from penchant.ingest.intake import Intake, settled
 from penchant.ingest.privacy import Privacy
 from penchant.ingest.rows import frame_of
@@ -52,7 +53,7 @@ def read_users(
     made = pl.DataFrame([privacy.pseudonyms(ids).alias("user_id"), attributes])
 
     def unnamed(places: pl.Series) -> pl.Series:
-        return privacy.without_names(rows(places), mapping.source["user_id"])
+        return privacy.without_names(rows(places), mapping.source.get("user_id"))
 
     return settled(made.select(list(USERS)), fault, "user_id", unnamed, mapping, counts, [])
 

@@ -10,19 +10,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from penchant.ingest.columns import ALIASES, squeeze
 from penchant.types import Error
 
 KEY_FILE = "privacy.key"
 _KEY_BYTES = 32
+_YES, _NO = ("true", "1"), ("false", "0")
 
 
 class PrivacyError(Error):
@@ -67,24 +70,37 @@ class Privacy:
         known = {u: self.pseudonym(u) for u in user_ids.drop_nulls().unique().to_list() if u}
         return user_ids.replace_strict(known, default=user_ids, return_dtype=pl.String)
 
-    def without_names(self, rows: pl.Series, column: str) -> pl.Series:
-        """Return rows of JSON objects with the id under `column` replaced by its pseudonym."""
+    def without_names(self, rows: pl.Series, column: str | None = None) -> pl.Series:
+        """Return rows of JSON objects with pseudonyms under `column` and all names of user ids."""
         if self.key is None:
             return rows
+        names = set(ALIASES["events"]["user_id"].split())
         renamed = []
         for text in rows.to_list():
             row = json.loads(text)
-            if row.get(column) is not None:
-                row[column] = self.pseudonym(str(row[column]))
+            for key, said in row.items():
+                if said is not None and (key == column or squeeze(key) in names):
+                    row[key] = self.pseudonym(str(said))
             renamed.append(json.dumps(row))
         return pl.Series(renamed, dtype=pl.String)
 
+    def refuses(self, context: Mapping[str, Any] | None) -> bool:
+        """Return whether an event with this context lacks the consent that is needed."""
+        said = (context or {}).get("consent")
+        granted = None if said is None else str(said).lower()
+        if self.config.consent == "required":
+            return granted not in _YES
+        return granted in _NO
+
     def refused(self, contexts: pl.Series) -> pl.Series:
         """Return which rows of JSON contexts lack the consent that is needed, Boolean."""
+        required = self.config.consent == "required"
+        if not contexts.str.contains('"consent"', literal=True).any():
+            return pl.repeat(required, len(contexts), dtype=pl.Boolean, eager=True)
         granted = contexts.str.json_path_match("$.consent").str.to_lowercase()
-        if self.config.consent == "required":
-            return ~granted.is_in(["true", "1"]).fill_null(False)
-        return granted.is_in(["false", "0"]).fill_null(False)
+        if required:
+            return ~granted.is_in(_YES).fill_null(False)
+        return granted.is_in(_NO).fill_null(False)
 
 
 def _key(directory: Path) -> bytes:

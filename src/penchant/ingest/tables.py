@@ -89,6 +89,10 @@ def _objects(source: Iterable[Any], table: str) -> Table:
                 f"expected {noun.__name__} or dict among the {table}, got "
                 f"{type(row).__name__} at position {place}: {str(row)[:80]!r}"
             )
+        if isinstance(row, Mapping) and not all(isinstance(key, str) for key in row):
+            raise InvalidInput(
+                f"expected text as keys of the {table}, got {list(row)[:8]} at position {place}"
+            )
     return Table(f"{len(rows)} {table}", objects=rows)
 
 
@@ -142,14 +146,14 @@ def _separated(separator: str) -> Callable[[Content, Path], pl.DataFrame]:
     """Return a reader of text with a header and the given separator."""
 
     def read(content: Content, path: Path) -> pl.DataFrame:
-        return pl.read_csv(content, separator=separator, infer_schema=False)
+        return pl.read_csv(content, separator=separator, infer_schema=False, glob=False)
 
     return read
 
 
 def _atomic(content: Content, path: Path) -> pl.DataFrame:
     """Return a RecBole file: tabs, a typed header, and quotes that mean nothing."""
-    return pl.read_csv(content, separator="\t", infer_schema=False, quote_char=None)
+    return pl.read_csv(content, separator="\t", infer_schema=False, quote_char=None, glob=False)
 
 
 def _movielens(content: Content, path: Path) -> pl.DataFrame:
@@ -179,13 +183,11 @@ def _movielens(content: Content, path: Path) -> pl.DataFrame:
 
 def _lines(content: Content, path: Path) -> pl.DataFrame:
     """Return a file with one JSON object a line."""
+    data = content.read_bytes() if isinstance(content, Path) else content.read()
     try:
-        return pl.read_ndjson(content, infer_schema_length=None)
+        return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
     except pl.exceptions.PolarsError:
-        # Mixed types in one column, or a broken line: read line by line, and say which.
-        if isinstance(content, io.BytesIO):
-            content.seek(0)
-        data = content.read_bytes() if isinstance(content, Path) else content.read()
+        pass  # mixed types in one column, or a broken line: read line by line, and say which
     rows = [_line(line, n, path) for n, line in enumerate(data.splitlines(), 1) if line.strip()]
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_mixed(name, [row.get(name) for row in rows]) for name in names])
@@ -217,7 +219,7 @@ def _mixed(name: str, values: list[Any]) -> pl.Series:
 
 
 def _parquet(content: Content, path: Path) -> pl.DataFrame:
-    return pl.read_parquet(content)
+    return pl.read_parquet(content, glob=False)
 
 
 def _arrow(content: Content, path: Path) -> pl.DataFrame:
