@@ -136,6 +136,16 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     encoder.close()
 
 
+def test_a_file_that_cannot_be_opened_only_costs_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    encoder = CachedEncoder(Hashing(), tmp_path / "file" / "v.sqlite")
+    first = encoder.encode(["a", "b"])
+    np.testing.assert_array_equal(encoder.encode(["b", "a"]), first[::-1])
+    assert len(encoder.encoder.encoded) == 2
+    assert encoder.unsaved == 2
+    encoder.close()
+
+
 def test_a_vector_of_another_length_is_not_believed(cached: CachedEncoder) -> None:
     cached.encode(["a"])
     cached._connection.execute("UPDATE vector SET vector = x'0000'")

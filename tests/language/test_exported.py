@@ -21,6 +21,9 @@ def test_the_default_export_is_whole_and_remembered(encoder_folder: Path) -> Non
     assert {p.name for p in encoder_folder.iterdir()} == FILES
     assert ensure_onnx() == encoder_folder
     assert json.loads((encoder_folder / "meta.json").read_text())["name"] == DEFAULT
+    for name in FILES:
+        # Nothing of the machine that exported travels with the model.
+        assert b"export_encoder" not in (encoder_folder / name).read_bytes()
 
 
 def test_an_export_is_used_where_it_lies(encoder_folder: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class CachedEncoder:
     Vectors are int16 in the file, in steps of 1/32767: half the bytes of float32 with an error of
     1.5e-5 a component (float16 has 1e-4). What is returned is always rounded that way, so an answer
     does not change when the file is lost. At most `most` vectors are kept, the oldest go first.
-    A damaged file is made anew, and one that cannot be written (a full disk) is only a slower
-    encoder: `unsaved` counts the vectors that it would have kept.
+    A damaged file is made anew. One that cannot be written (a full disk, a read-only folder) is
+    only a slower encoder: `unsaved` counts the vectors that it should have kept.
     """
 
     def __init__(self, encoder: Encoder, path: str | Path, *, most: int = 2_000_000) -> None:
@@ -48,7 +48,7 @@ class CachedEncoder:
         self.misses = 0
         self.unsaved = 0
         self._lock = threading.Lock()
-        self._connection = _connect(self.path)
+        self._connection, self._lasts = _connect(self.path)
 
     @property
     def id(self) -> str:
@@ -127,6 +127,7 @@ class CachedEncoder:
                     "DELETE FROM vector WHERE number <= (SELECT max(number) FROM vector) - ?",
                     (self.most,),
                 )
+            self.unsaved += 0 if self._lasts else len(lines)
         except sqlite3.DatabaseError:
             self.unsaved += len(lines)
 
@@ -136,25 +137,29 @@ def _parts(keys: list[bytes]) -> Iterator[list[bytes]]:
         yield keys[start : start + _LOOKUP]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in (1, 2):
-        connection = sqlite3.connect(
-            path, timeout=30, isolation_level=None, check_same_thread=False
-        )
+def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
+    """Return a connection, and whether it lasts: in memory where the file cannot be used."""
+    with contextlib.suppress(sqlite3.OperationalError, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            # A vector lost in a power cut is encoded again.
-            connection.execute("PRAGMA synchronous = OFF")
-            connection.execute(_TABLE)
-            return connection
+            return _opened(str(path)), True
         except sqlite3.OperationalError:
-            connection.close()
             raise
         except sqlite3.DatabaseError:
-            connection.close()
-            if attempt == 2:
-                raise
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-    raise AssertionError("unreachable")
+            return _opened(str(path)), True
+    return _opened(":memory:"), False
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A vector lost in a power cut is encoded again.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute(_TABLE)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -150,6 +151,8 @@ def _build(rows: list[list[str]]) -> _Built:
         # Imported here: it takes 0.1 s, and most requests have no words.
         import bm25s
 
+        # It sets its logger to DEBUG, and would write into the log of whoever uses us.
+        logging.getLogger("bm25s").setLevel(logging.WARNING)
         index = bm25s.BM25(k1=_K1, b=_B, method="lucene", csc_backend="numpy")
         # It would add an empty word to what it is given.
         index.index((tokens, dict(vocabulary)), show_progress=False)

@@ -88,9 +88,9 @@ def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any
     pad = int(description.get("pad_token_id") or 0)
     # Explicit attention keeps the graph small; the fused one adds shape arithmetic and NaN guards.
     transformer = AutoModel.from_pretrained(
-        source, attn_implementation="eager", dtype=torch.float32, local_files_only=True
+        source, attn_implementation="eager", local_files_only=True
     )
-    module = Pooled(transformer, pooling).eval()
+    module = Pooled(transformer, pooling).float().eval()
 
     target.mkdir(parents=True)
     _trace(module, _batch(tokenizer, PROBES[:3], pad), target / "model.onnx")
@@ -162,7 +162,13 @@ def _trace(module: Pooled, batch: tuple[npt.NDArray[np.int64], ...], path: Path)
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=False)
+    model = program.model_proto
+    # The tracer writes the paths of this machine's source files beside each node.
+    for part in (model, model.graph, *model.graph.node, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    del model.graph.value_info[:]
+    onnx.save(model, path)
 
 
 def _batch(
