@@ -73,22 +73,21 @@ def read_events(
     work = draft.frame.with_row_index("place")
     work = _dated(work, draft, now, cleaning, counts, notes)
     work = work.with_columns(fault=_faults(work, draft, now, kinds, cleaning))
-    work = _consenting(work, privacy)
+    work = _consenting(work, privacy).with_columns(user_id=privacy.pseudonyms(work["user_id"]))
     good = work.filter(pl.col("fault").is_null())
-    bad = [work.filter(pl.col("fault").is_not_null()).select("place", "fault")]
+    bad = [work.filter(pl.col("fault").is_not_null()).select("place", "user_id", "fault")]
     _check_kinds(good)
-    good = good.with_columns(user_id=privacy.pseudonyms(good["user_id"]))
-    good = _keyed(good, draft.called)
-    duplicates = 0
-    if cleaning.on("exact_duplicate"):
-        before = good.height
-        good = good.unique("key", keep="first", maintain_order=True)
-        duplicates = counts["exact_duplicate"] = before - good.height
+    believed = good.height
+    good = _keyed(good, draft.called, merged=cleaning.on("exact_duplicate"))
+    good = good.unique("key", keep="first", maintain_order=True)
+    duplicates = counts["exact_duplicate"] = believed - good.height
     good, scales = with_values(good, kinds, cleaning, counts, notes)
     dated = good["undated"].not_()
     if cleaning.on("near_duplicate"):
         again = pl.Series(near_duplicates(good, cleaning)) & dated
-        bad.append(good.filter(again).select("place", pl.lit("near_duplicate").alias("fault")))
+        bad.append(
+            good.filter(again).select("place", "user_id", pl.lit("near_duplicate").alias("fault"))
+        )
         good = good.filter(~again)
     shared = np.ones(good.height, dtype=np.float32)
     if cleaning.on("burst"):
@@ -205,11 +204,13 @@ def _check_kinds(good: pl.DataFrame) -> None:
         )
 
 
-def _keyed(good: pl.DataFrame, called: bool) -> pl.DataFrame:
+def _keyed(good: pl.DataFrame, called: bool, merged: bool) -> pl.DataFrame:
     """Return the rows with a column `key` of 16 bytes.
 
     Identical rows of one batch of calls share a key, and are one event; another call is another.
+    Unless `merged`, rows without an id of their own are events of their own, identical or not.
     """
+    good = good.with_columns(numbered=pl.col("undated") | (not merged))
     silent = good["event_id"].is_null()
     salt = secrets.token_bytes(16) if called else b""
     if silent.all():
@@ -243,8 +244,12 @@ def _quarantine(
     bad = bad.sort("place")
     counts.update(bad["fault"].value_counts(sort=True).iter_rows())
     rows = privacy.without_names(draft.rows(bad["place"]), draft.columns.source.get("user_id"))
+    # Without consent neither the row nor the name may be kept.
+    withheld = pl.col("fault") == "consent_missing"
     return bad.select(
         reason="fault",
-        # Without consent not even the row may be kept.
-        row=pl.when(pl.col("fault") == "consent_missing").then(pl.lit("{}")).otherwise(rows),
+        user_id=pl.when(~withheld & (pl.col("user_id").str.len_bytes() <= ID_BYTES)).then(
+            "user_id"
+        ),
+        row=pl.when(withheld).then(pl.lit("{}")).otherwise(rows),
     )

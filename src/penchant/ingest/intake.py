@@ -9,7 +9,11 @@ import polars as pl
 
 from penchant.ingest.columns import Columns
 
-QUARANTINE: Mapping[str, type[pl.DataType]] = {"reason": pl.String, "row": pl.String}
+QUARANTINE: Mapping[str, type[pl.DataType]] = {
+    "reason": pl.String,
+    "user_id": pl.String,
+    "row": pl.String,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class Intake:
     """The outcome of reading one source; no row of it is in two places, and none is in no place.
 
     `frame` holds what is believed, in the store's own schema. `quarantined` holds `reason` (the
-    name of a rule) and `row` (the row as it came, a JSON object). `counts` has `rows`, `accepted`,
+    name of a rule), `user_id` (null where the row names nobody) and `row` (the row as it came, a
+    JSON object). `counts` has `rows`, `accepted`,
     `quarantined` and `duplicates`, where rows = accepted + quarantined + duplicates, and one entry
     for each rule that applied. `notes` are the assumptions made, as sentences. `scales` are the
     rating scales seen, for `Kinds.with_scales`.
@@ -64,7 +69,11 @@ def settled(
     quarantined = no_quarantine()
     if len(bad):
         reasons = fault.filter(~sound)
-        quarantined = pl.DataFrame({"reason": reasons, "row": rows(bad.cast(pl.Int64))})
+        nobody = pl.Series([None] * len(bad), dtype=pl.String)
+        who = frame["user_id"].filter(~sound) if "user_id" in frame.columns else nobody
+        quarantined = pl.DataFrame(
+            {"reason": reasons, "user_id": who, "row": rows(bad.cast(pl.Int64))}
+        )
         counts.update(reasons.value_counts(sort=True).iter_rows())
     duplicates = believed.height - kept.height
     counts["duplicate_id"] = duplicates

@@ -25,8 +25,9 @@ def content_keys(frame: pl.DataFrame, salt: bytes = b"") -> pl.Series:
     """Return keys made of what each row says, Binary: the same row, the same key.
 
     `salt` makes the keys of one call differ from those of the next. Of rows with `undated` the
-    time is left out, because it depends on when the file was read; how many equal rows came before
-    is taken in instead, since there a repetition is all that can be seen of two events.
+    time is left out, because it depends on when the file was read. Into rows with `numbered` goes
+    how many equal rows came before, so that each is an event of its own: without times, a
+    repetition is all that can be seen of two events.
     """
     said = (
         _piece("user_id"),
@@ -39,11 +40,11 @@ def content_keys(frame: pl.DataFrame, salt: bytes = b"") -> pl.Series:
         _piece("text"),
         _piece("context"),
     )
-    content = frame.select("undated", content=pl.concat_str(said))
-    if content["undated"].any():
+    content = frame.select("numbered", content=pl.concat_str(said))
+    if content["numbered"].any():
         again = pl.int_range(pl.len()).over("content")
         content = content.with_columns(
-            content=pl.when(pl.col("undated") & (again > 0))
+            content=pl.when(pl.col("numbered") & (again > 0))
             .then(pl.col("content") + "#" + again.cast(pl.String))
             .otherwise("content")
         )

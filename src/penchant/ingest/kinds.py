@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.ingest.ratings import Scale, read_scales, share_of_scale, write_scales
 from penchant.types import Floats, InvalidInput, Mask
 
 Unit = Literal["seconds", "count", "depth", "stars"]
@@ -128,7 +130,9 @@ class EventsConfig(BaseModel):
 
 
 class Sections(Protocol):
-    """What this folder needs of the settings: one section as its own frozen config."""
+    """What this folder needs of the settings: a section as its own config, and where they lie."""
+
+    path: Path | None
 
     def section(self, name: str, model: type[Any], /) -> Any:
         """Return section `name` as an instance of `model`."""
@@ -148,7 +152,7 @@ class Kinds:
     """
 
     config: EventsConfig = field(default_factory=EventsConfig)
-    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
     _known: dict[str, float] = field(init=False, repr=False, compare=False)
     _units: dict[str, Unit] = field(init=False, repr=False, compare=False)
     _tables: dict[tuple[str, ...], Floats] = field(init=False, repr=False, compare=False)
@@ -165,8 +169,10 @@ class Kinds:
 
     @classmethod
     def from_settings(cls, settings: Sections) -> Kinds:
-        """Return the kinds of section `events`."""
-        return cls(settings.section("events", EventsConfig))
+        """Return the kinds of section `events`, with the rating scales kept beside the settings."""
+        config = settings.section("events", EventsConfig)
+        scales = {} if settings.path is None else read_scales(settings.path.parent)
+        return cls(config, scales)
 
     def weight(self, kind: str) -> float:
         """Return the weight of one event of `kind`, before its value is looked at."""
@@ -176,7 +182,7 @@ class Kinds:
         """Return what the value of `kind` measures, or None where it does not change the weight."""
         return self._units.get(plain(kind))
 
-    def scale(self, kind: str) -> tuple[float, float]:
+    def scale(self, kind: str) -> Scale:
         """Return the lowest and highest rating of `kind`: configured, detected, or 1 to 5."""
         name = plain(kind)
         return self.config.rating_scale.get(name) or self.scales.get(name) or (1.0, 5.0)
@@ -189,7 +195,7 @@ class Kinds:
         """Return those of the names that no table knows; each counts as `unknown_weight`."""
         return tuple(k for k in kind_names if plain(k) not in self._known)
 
-    def with_scales(self, scales: Mapping[str, tuple[float, float]]) -> Kinds:
+    def with_scales(self, scales: Mapping[str, Scale]) -> Kinds:
         """Return these kinds knowing rating scales, each as wide as the widest ever seen."""
         merged = dict(self.scales)
         for kind, (low, high) in scales.items():
@@ -197,6 +203,19 @@ class Kinds:
             was = merged.get(name, (low, high))
             merged[name] = (min(low, was[0]), max(high, was[1]))
         return replace(self, scales=merged)
+
+    def keep_scales(self, scales: Mapping[str, Scale], directory: Path) -> bool:
+        """Take rating scales over for good, here and in `directory`; return whether any was new.
+
+        This object changes, so that everything that holds it agrees; other processes read the file
+        when they open the directory.
+        """
+        merged = self.with_scales(scales).scales
+        if merged == self.scales:
+            return False
+        object.__setattr__(self, "scales", merged)
+        write_scales(merged, directory)
+        return True
 
     def strength(
         self,
@@ -259,32 +278,3 @@ class Kinds:
                 np.isnan(values), 0.5, floor + (1.0 - floor) * np.clip(values, 0.0, 1.0)
             )
         return graded.astype(np.float32)
-
-
-def share_of_scale(
-    values: npt.NDArray[np.float32], scale: tuple[float, float]
-) -> npt.NDArray[np.float32]:
-    """Return where on the scale each rating lies: 4 of 1..5 is 0.8; 0 of -1..1 is 0.5."""
-    low, high = scale
-    if low < 0:
-        return (values - np.float32(low)) / np.float32(high - low)
-    return values / np.float32(high)
-
-
-def detect_scale(values: npt.NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return the scale that ratings come from, or None where they are too few to tell (below 50).
-
-    Thumbs (negative ratings occur) are symmetric about 0; otherwise the scale ends at 1, 5, 10 or
-    100, whichever first holds all but one rating in a thousand.
-    """
-    finite = values[np.isfinite(values)]
-    if len(finite) < 50:
-        return None
-    low, high = np.quantile(finite, [0.001, 0.999], method="nearest")
-    if low < 0:
-        most = float(max(-low, high))
-        return (-most, most)
-    for top in (1.0, 5.0, 10.0, 100.0):
-        if high <= top:
-            return (0.0 if top == 1.0 or low < 1.0 else 1.0, top)
-    return (0.0, float(high))

@@ -10,7 +10,8 @@ import polars as pl
 
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.door import PAID
-from penchant.ingest.kinds import Kinds, detect_scale, plain
+from penchant.ingest.kinds import Kinds, plain
+from penchant.ingest.ratings import detect_scale
 
 
 def with_values(
