@@ -75,3 +75,20 @@ def score(
 def compare(plan: Plan, a: Scored, b: Scored) -> Difference:
     """Return by how much the NDCG of `a` is above that of `b`, on the same requests."""
     return paired(a.gains, b.gains, plan.askers)
+
+
+def sliding(
+    plan: Plan, gains: Figures, points: int = 120, window: int | None = None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return times (seconds) and the mean of `gains` over the `window` requests up to each.
+
+    The window is a tenth of the requests unless given; at most `points` times, evenly over the
+    requests.
+    """
+    wide = max(1, min(len(gains), window or max(30, len(gains) // 10)))
+    if not len(gains):
+        return (), ()
+    total = np.concatenate([[0.0], np.cumsum(gains)])
+    ends = np.unique(np.linspace(wide, len(gains), points).astype(np.int64))
+    values = (total[ends] - total[ends - wide]) / wide
+    return tuple(plan.times[ends - 1].tolist()), tuple(values.tolist())

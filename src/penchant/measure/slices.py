@@ -65,8 +65,8 @@ def by_place(places: npt.NDArray[np.integer]) -> dict[str, Mask]:
     """Return masks bool[r] of requests by their place in the session: 1, 2, 3 to 5, 6 and later."""
     places = np.asarray(places)
     return {
-        "session place 1": places == 1,
-        "session place 2": places == 2,
-        "session place 3-5": (places >= 3) & (places <= 5),
-        "session place 6+": places >= 6,
+        "1st in session": places == 1,
+        "2nd in session": places == 2,
+        "3rd to 5th in session": (places >= 3) & (places <= 5),
+        "6th or later in session": places >= 6,
     }

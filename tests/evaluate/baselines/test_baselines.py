@@ -13,6 +13,7 @@ from penchant.evaluate.baselines.ease import Ease
 from penchant.evaluate.baselines.ials import IALS
 from penchant.evaluate.baselines.item_knn import ItemKNN
 from penchant.evaluate.baselines.popular import Popular
+from penchant.types import InvalidInput
 
 EVERY = [
     Popular,
@@ -109,11 +110,11 @@ def test_decayed_weighs_by_age_also_what_is_told_late():
 
 def test_item_knn_by_hand():
     x = sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [1, 0, 0], [0, 0, 1]], dtype=np.float32))
-    cosine = ItemKNN(neighbours=2, shrink=0.0).weights(x)
+    cosine = ItemKNN(neighbours=2, shrink=0.0).weights(x).toarray()
     assert cosine[0, 1] == pytest.approx(2 / np.sqrt(6))
     assert cosine[0, 2] == pytest.approx(1 / np.sqrt(6))
     assert np.diag(cosine).tolist() == [0, 0, 0]
-    nearest = ItemKNN(neighbours=1, shrink=0.0).weights(x)
+    nearest = ItemKNN(neighbours=1, shrink=0.0).weights(x).toarray()
     assert (nearest[:, 0] > 0).tolist() == [False, True, False]
 
 
@@ -157,3 +158,16 @@ def test_memory_keeps_order_numbers_new_items_and_settles_ties():
     assert memory.best(flat, "nobody", 3) == memory.items[:3]
     flat[1] = np.nan
     assert memory.items[1] not in memory.best(flat, "nobody", 99)
+
+
+def test_item_knn_does_not_depend_on_its_blocks(monkeypatch):
+    x = sparse.random(60, 30, density=0.2, format="csr", rng=1, dtype=np.float32)
+    x.data[:] = 1
+    whole = ItemKNN(neighbours=4).weights(x).toarray()
+    monkeypatch.setattr("penchant.evaluate.baselines.item_knn.BLOCK", 7)
+    assert (ItemKNN(neighbours=4).weights(x).toarray() == whole).all()
+
+
+def test_ease_refuses_a_penalty_it_cannot_solve_with():
+    with pytest.raises(InvalidInput, match="positive definite"):
+        Ease(penalty=-50.0).fit(world())

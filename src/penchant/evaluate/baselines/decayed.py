@@ -23,7 +23,7 @@ class Decayed:
 
     def __init__(self, days: float = 7.0) -> None:
         self.days = days
-        self.name = f"decayed popularity, {days:g} days"
+        self.name = f"popular, {days:g} days"
 
     def fit(self, events: pl.DataFrame) -> Self:
         """Return itself with the decayed counts of `events`."""

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
@@ -21,8 +20,8 @@ class ItemToItem(ABC):
     name: str
 
     @abstractmethod
-    def weights(self, x: Any) -> npt.NDArray[np.float32]:
-        """Return float32[n, n], row i what having item i says for each other; x csr[users, n]."""
+    def weights(self, x: Any) -> Any:
+        """Return [n, n], array or csr: row i is what having i says for each other; x csr[u, n]."""
 
     def fit(self, events: pl.DataFrame) -> Self:
         """Return itself with the matrix of `events`."""
@@ -38,10 +37,10 @@ class ItemToItem(ABC):
         self, user_id: str, k: int, now: float, exclude: Collection[str] = ()
     ) -> list[str]:
         """Return the k best items by the sum of the user's rows."""
-        had = self._recent.memory.had(user_id, len(self._weights))
+        had = self._recent.memory.had(user_id, self._weights.shape[0])
         if not len(had):
             return self._recent.recommend(user_id, k, now, exclude)
-        scores = self._weights[had].sum(axis=0, dtype=np.float64)
+        scores = np.asarray(self._weights[had].sum(axis=0), dtype=np.float64).ravel()
         # Where the rows say nothing at all, recent popularity settles the order.
         scores += 1e-9 * self._recent.scores[: len(scores)]
         return self._recent.memory.best(scores, user_id, k, exclude)

@@ -1,0 +1,50 @@
+"""Who takes part in an evaluation: the baselines, tuned, and whatever else can be started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penchant.evaluate.baselines.baseline import Baseline
+from penchant.evaluate.baselines.decayed import Decayed
+from penchant.evaluate.baselines.ease import Ease
+from penchant.evaluate.baselines.ials import IALS
+from penchant.evaluate.baselines.item_knn import ItemKNN
+from penchant.evaluate.baselines.popular import Popular
+from penchant.evaluate.plan import Plan
+from penchant.evaluate.system import System
+from penchant.evaluate.tuning import GRIDS, tune
+
+EASE_LIMIT = 15_000  # items; above it the closed form takes more memory than a small machine has
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A system by name; `start` gives it in the state of the cut, told nothing since."""
+
+    name: str
+    start: Callable[[], System]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def baselines(
+    plan: Plan, *, tuned: bool = True, budget: float = 120.0, k: int = 10
+) -> Iterator[Entrant]:
+    """Yield the baselines of a plan: popular, 7-day decayed, ItemKNN, iALS, EASE where it fits.
+
+    Those with settings are tuned within the plan's training time, `budget` seconds each.
+    """
+    makes: list[Callable[..., Baseline]] = [Popular, Decayed, ItemKNN, IALS]
+    if plan.train["item_id"].n_unique() <= EASE_LIMIT:
+        makes.append(Ease)
+    for make in makes:
+        settings: Mapping[str, Any] = {}
+        if tuned and make in GRIDS:
+            settings = tune(make, GRIDS[make], plan, k=k, budget=budget).settings
+        name = make(**settings).name
+
+        def start(make: Callable[..., Baseline] = make, chosen: Any = settings) -> System:
+            return make(**chosen).fit(plan.train)
+
+        yield Entrant(name, start, settings)
