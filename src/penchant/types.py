@@ -36,7 +36,7 @@ class InvalidInput(Error, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that can be recommended. Only `item_id` is required; text is what makes it findable.
+    """One thing that can be recommended. Only `item_id` is required; text makes it findable.
 
     `released` is when it became available to anyone (seconds or datetime); `stock` is an optional
     window outside which it is never recommended. Any other column goes to `attributes`.
@@ -76,7 +76,7 @@ class Event:
     """One thing a person did. The item is optional only where there is `text` (a search, a review).
 
     `timestamp` is seconds since the epoch or a datetime (naive means UTC); absent means now.
-    `value` is the kind's own magnitude: stars, money, seconds. `event_id` makes recording idempotent.
+    `value` is the kind's own magnitude: stars, money, seconds. `event_id` makes a retry harmless.
     """
 
     user_id: str
@@ -94,7 +94,7 @@ class Event:
 class Query:
     """One question to the engine, after the door: numbers instead of ids, `now` always given.
 
-    `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, where the
+    `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, if the
     caller brought one; otherwise the whole catalogue competes. `allowed` is a mask by item number
     of what may be shown at all, or None for everything. `n_items` is the size of the catalogue, and
     the length of that mask.
@@ -185,8 +185,8 @@ class Trace:
 class Slate(Sequence[Recommendation]):
     """An ordered answer: a sequence of recommendations with where it came from.
 
-    `snapshot` names the models that answered ("untrained" before any training). `more(k)` returns the
-    next k for the same question without repeating any.
+    `snapshot` names the models that answered ("untrained" before any training). `more(k)` returns
+    the next k for the same question without repeating any.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -239,3 +239,94 @@ class Slate(Sequence[Recommendation]):
                 "rank": pl.Int64,
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """One named interest of a person: `strength` is its share, `trend` its change this week."""
+
+    name: str
+    strength: float
+    trend: float
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one item stood in a slate: a sentence, and the data behind it.
+
+    `contributions` are the ranker's own, additive, largest first; `events` are the person's past
+    items that mattered, with their share; `trace` is the path from recall to slate, in words.
+    """
+
+    item_id: str
+    sentence: str
+    contributions: tuple[Reason, ...]
+    events: tuple[Reason, ...]
+    trace: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a training learned, kept, left out and measured; `data` is the snapshot's manifest."""
+
+    snapshot: str
+    data: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def measured(self) -> Mapping[str, float]:
+        """NDCG@10 of each contender on the newest requests, which none of them had seen."""
+        measured: Mapping[str, float] = self.data["choice"]["measured"]
+        return measured
+
+    def __str__(self) -> str:
+        data, choice = self.data, self.data["choice"]
+        lines = [
+            f"snapshot {self.snapshot}: learned from {data['events']:,} events of "
+            f"{data['users']:,} people on {data['items']:,} items in "
+            f"{data['total_seconds']:.0f} s (effort {data['effort']})",
+            f"scorer: {choice['scorer']}"
+            + (f" of {choice['trees']} trees" if choice["scorer"] == "ranker" else ""),
+            "NDCG@10 on the newest requests:",
+        ]
+        ranked = sorted(self.measured.items(), key=lambda pair: -pair[1])
+        lines += [f"  {name:<18} {value:.4f}" for name, value in ranked]
+        kept = self.measured.get("ranker", 0.0)
+        lines += [
+            f"  without {name:<10} {value:.4f}  ({kept - value:+.4f} by it)"
+            for name, value in data["ablation"].items()
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation: tables and curves as data, and a page that shows them."""
+
+    data: Mapping[str, Any] = field(repr=False)
+    html: str = field(repr=False)
+    text: str = ""
+
+    def to_json(self, path: str | None = None) -> str:
+        """Return the report as JSON, written to `path` if given."""
+        import json
+        from pathlib import Path
+
+        content = json.dumps(self.data, ensure_ascii=False, indent=1)
+        if path is not None:
+            Path(path).write_text(content, encoding="utf-8")
+        return content
+
+    def to_html(self, path: str | None = None) -> str:
+        """Return the report as one self-contained page, written to `path` if given."""
+        from pathlib import Path
+
+        if path is not None:
+            Path(path).write_text(self.html, encoding="utf-8")
+        return self.html
+
+    def __str__(self) -> str:
+        return self.text

@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.state import State
-from penchant.language.encoder import Encoder
 from penchant.store.log import Events, Log
 from penchant.types import Floats, Ids, Times
 
 LAST = 200  # events that make up a state; older ones still count as seen
+NOT_HAD = ("impression", "search")  # being shown an item, or asking, is not having had it
+Encode = Callable[[str | None], Floats | None]
 RECENT_WORDS = 1_800.0  # seconds for which a person's own words steer what they are shown
 
 
 def read(
-    log: Log, kinds: Kinds, user: int, now: float, *, encoder: Encoder | None = None,
-    words: str | None = None,
+    log: Log,
+    kinds: Kinds,
+    user: int,
+    now: float,
+    *,
+    words: Floats | None = None,
+    encode: Encode | None = None,
 ) -> State:
     """Return the state of a stored person at `now`: nothing later than `now` is looked at.
 
-    `words` asked with the request count before words the person used within half an hour.
+    `words` asked with the request count before words the person used within half an hour, which
+    `encode` turns into a vector.
     """
     if user < 0:
-        return stateless(np.zeros(0, dtype=np.int32), now, encoder=encoder, words=words)
+        return stateless(np.zeros(0, dtype=np.int32), now, words)
     events = log.history(user, LAST, now)
     strengths = kinds.strength(events.kind_names, events.kinds, events.values)
     with_item = np.flatnonzero(events.items >= 0)
-    said = words if words is not None else _last_words(events, now)
+    if words is None and encode is not None:
+        words = encode(_last_words(events, now))
     return State(
         now=now,
         items=events.items[with_item],
         times=events.times[with_item],
         strengths=strengths[with_item],
-        seen=log.seen(user, now),
-        words=_encode(encoder, said),
+        seen=log.seen(user, now, NOT_HAD),
+        words=words,
     )
 
 
-def stateless(
-    items: Ids, now: float, *, encoder: Encoder | None = None, words: str | None = None
-) -> State:
+def stateless(items: Ids, now: float, words: Floats | None = None) -> State:
     """Return the state of somebody nobody stored, who wanted `items`, oldest first, just now.
 
     Each item is a moment of its own, a second apart and the last a second ago: order is known.
@@ -52,7 +60,7 @@ def stateless(
         times=now - np.arange(n, 0, -1, dtype=np.float64),
         strengths=np.ones(n, dtype=np.float32),
         seen=np.unique(items).astype(np.int32),
-        words=_encode(encoder, words),
+        words=words,
     )
 
 
@@ -71,10 +79,3 @@ def _last_words(events: Events, now: float) -> str | None:
         if text:
             return text
     return None
-
-
-def _encode(encoder: Encoder | None, words: str | None) -> Floats | None:
-    if encoder is None or not words or not words.strip():
-        return None
-    vector: Floats = encoder.encode([words])[0]
-    return vector if float(np.abs(vector).max()) > 0 else None

@@ -6,17 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penchant.learn.walk import Asked
+from penchant.interests.state import State
+from penchant.learn.rows import Rows
 from penchant.rank.affinity import Affinity, read_interest
 from penchant.store.vectors import Vectors
-from penchant.types import Floats
+from penchant.types import Floats, Ids
+
+DAYS_HALF = 30.0
+RIDGE = 10.0
 
 
 def fit(
-    asked: Sequence[Asked], vectors: Vectors, n_items: int, *, days_half: float, ridge: float,
-    negatives: int = 20, seed: int = 0,
+    wanted: Sequence[tuple[State, Ids]],
+    vectors: Vectors,
+    n_items: int,
+    *,
+    seed: int,
+    negatives: int = 20,
 ) -> Affinity | None:
-    """Return θ fitted on wanted items against random ones, None without text or requests.
+    """Return θ fitted on what each state then wanted against random items; None without text.
 
     Newton's method on the convex loss Σ log(1 + exp(-y s)) + ridge |θ|²/2 over the products
     h_i v_ji: a few steps suffice, d is a few hundred.
@@ -26,21 +34,43 @@ def fit(
     rng = np.random.default_rng(seed)
     products: list[Floats] = []
     labels: list[np.ndarray] = []
-    for one in asked:
-        h = read_interest(one.state, vectors, days_half)
+    for state, targets in wanted:
+        h = read_interest(state, vectors, DAYS_HALF)
         if h is None:
             continue
         others = rng.integers(0, n_items, negatives).astype(np.int32)
-        rows = vectors.rows(np.concatenate((one.targets[:10], others)))
-        y = np.concatenate((np.ones(len(one.targets[:10])), np.zeros(negatives)))
+        rows = vectors.rows(np.concatenate((targets[:10], others)))
+        y = np.concatenate((np.ones(len(targets[:10])), np.zeros(negatives)))
         known = np.isfinite(rows[:, 0])
         products.append((h * rows[known]).astype(np.float32))
         labels.append(y[known])
     if not products:
         return None
     x = np.concatenate((np.concatenate(products), np.ones((sum(map(len, products)), 1))), axis=1)
-    theta = logistic(x.astype(np.float64), np.concatenate(labels), ridge)
-    return Affinity(theta[:-1].astype(np.float32), float(theta[-1]), days_half)
+    theta = logistic(x.astype(np.float64), np.concatenate(labels), RIDGE)
+    return Affinity(theta[:-1].astype(np.float32), float(theta[-1]), DAYS_HALF)
+
+
+def out_of_fold(
+    rows: Rows, wanted: Sequence[tuple[State, Ids]], vectors: Vectors, n_items: int, seed: int
+) -> tuple[Floats, Affinity | None]:
+    """Return the affinity of every row, float32[rows], and θ fitted on all requests.
+
+    The rows of each half of the requests are scored by θ of the other half: a ranker that saw
+    scores of a model fitted on its own answers would trust them too much.
+    """
+    column = np.full(len(rows.items), np.nan, dtype=np.float32)
+    half = len(rows) // 2
+    for own, other in ((range(half), wanted[half:]), (range(half, len(rows)), wanted[:half])):
+        model = fit(other, vectors, n_items, seed=seed)
+        if model is None:
+            continue
+        for r in own:
+            h = model.read(wanted[r][0], vectors)
+            if h is not None:
+                cut = slice(int(rows.starts[r]), int(rows.starts[r + 1]))
+                column[cut] = model.score(h, vectors.rows(rows.items[cut]))
+    return column, fit(wanted, vectors, n_items, seed=seed)
 
 
 def logistic(x: np.ndarray, y: np.ndarray, ridge: float, steps: int = 15) -> np.ndarray:

@@ -87,8 +87,16 @@ def fit_ease(view: View, config: Ease, folder: Artefacts, total: Floats | None =
 
 
 def fit_factors(
-    view: View, name: str, folder: Artefacts, *, factors: int, regularization: float, alpha: float,
-    iterations: int, recency: Recency, seed: int,
+    view: View,
+    name: str,
+    folder: Artefacts,
+    *,
+    factors: int,
+    regularization: float,
+    alpha: float,
+    iterations: int,
+    recency: Recency,
+    seed: int,
 ) -> None:
     """Write implicit-feedback factors (iALS), for catalogues too large for a matrix of pairs."""
     import implicit.cpu.als as als
@@ -99,7 +107,10 @@ def fit_factors(
         shape=(view.n_users, view.n_items),
     )
     model = als.AlternatingLeastSquares(
-        factors=factors, regularization=regularization, alpha=alpha, iterations=iterations,
+        factors=factors,
+        regularization=regularization,
+        alpha=alpha,
+        iterations=iterations,
         random_state=seed,
     )
     model.fit(matrix, show_progress=False)

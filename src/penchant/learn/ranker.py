@@ -31,8 +31,13 @@ class RankerConfig:
 
 
 def fit(
-    rows: Rows, config: RankerConfig, *, seed: int, valid: Rows | None = None,
-    trees: int | None = None, names: Sequence[str] | None = None,
+    rows: Rows,
+    config: RankerConfig,
+    *,
+    seed: int,
+    valid: Rows | None = None,
+    trees: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> Any:
     """Return a LightGBM booster; stops early on `valid` if given.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from penchant.learn.walk import Asked
-from penchant.recall.gather import Recall
 from penchant.rank.stage import Stage
+from penchant.recall.gather import Recall
 from penchant.types import Candidates, Floats, Ids
 
 Progress = Callable[[str, float], None]
@@ -20,11 +20,12 @@ Progress = Callable[[str, float], None]
 class Rows:
     """Candidates of many requests, stacked: request r owns rows starts[r] to starts[r + 1].
 
-    `features` float32[rows, f], `wanted` bool[rows], `times` float64[requests], `users`
+    `features` float32[rows, f], `items` int32[rows], `wanted` bool[rows], `times` float64[requests], `users`
     int32[requests], `missed` int32[requests] counts targets that recall did not propose.
     """
 
     features: Floats
+    items: Ids
     wanted: npt.NDArray[np.bool_]
     starts: npt.NDArray[np.int64]
     times: npt.NDArray[np.float64]
@@ -43,6 +44,7 @@ class Rows:
         keep = np.repeat(requests, sizes)
         return Rows(
             self.features[keep],
+            self.items[keep],
             self.wanted[keep],
             np.concatenate(([0], np.cumsum(sizes[requests]))).astype(np.int64),
             self.times[requests],
@@ -52,6 +54,11 @@ class Rows:
             self.names,
             self.n_sources,
         )
+
+    def with_column(self, name: str, column: Floats) -> Rows:
+        """Return the rows with one more feature at the end."""
+        features = np.concatenate((self.features, column[:, None]), axis=1)
+        return replace(self, features=features, names=(*self.names, name))
 
     def ndcg(self, scores: Floats, k: int = 10) -> npt.NDArray[np.float64]:
         """Return NDCG@k of each request under `scores` float32[rows]; missed targets count."""
@@ -78,6 +85,7 @@ def build(
 ) -> Rows:
     """Return the rows of all requests, made by the very stages that serve."""
     features: list[Floats] = []
+    items: list[Ids] = []
     wanted: list[npt.NDArray[np.bool_]] = []
     times, users, missed, arms = [], [], [], []
     names: tuple[str, ...] = recall.names
@@ -89,6 +97,7 @@ def build(
         names = pool.names
         hit = np.isin(pool.items, one.targets)
         features.append(pool.features)
+        items.append(pool.items)
         wanted.append(hit)
         times.append(one.query.now)
         users.append(one.query.user)
@@ -99,6 +108,7 @@ def build(
     sizes = [len(part) for part in wanted]
     return Rows(
         np.concatenate(features) if features else np.zeros((0, len(names)), dtype=np.float32),
+        np.concatenate(items) if items else np.zeros(0, dtype=np.int32),
         np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.bool_),
         np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
         np.array(times, dtype=np.float64),

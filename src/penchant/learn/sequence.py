@@ -140,8 +140,14 @@ class SequenceLearner:
     """Fits one model on the wanted events of a view; `fit` again continues from its weights."""
 
     def __init__(
-        self, name: str, config: SequenceConfig, n_items: int, *, seed: int,
-        vectors: Floats | None = None, device: str | None = None,
+        self,
+        name: str,
+        config: SequenceConfig,
+        n_items: int,
+        *,
+        seed: int,
+        vectors: Floats | None = None,
+        device: str | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.name = name
@@ -198,7 +204,9 @@ class SequenceLearner:
                 break
         return losses
 
-    def _batches(self, ordered: View, windows: npt.NDArray[np.int64]) -> Iterator[dict[str, Tensor]]:
+    def _batches(
+        self, ordered: View, windows: npt.NDArray[np.int64]
+    ) -> Iterator[dict[str, Tensor]]:
         # Shuffling inside moments: a random key sorts events of one person and time.
         key = self._rng.random(len(ordered))
         items = ordered.items[np.lexsort((key, ordered.times, ordered.users))]

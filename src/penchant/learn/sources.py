@@ -53,7 +53,10 @@ class SourcesLearner:
         if config.sequence_text is not None and vectors is not None:
             self.networks.append(
                 SequenceLearner(
-                    "sequence_text", config.sequence_text, n_items, seed=config.seed + 1,
+                    "sequence_text",
+                    config.sequence_text,
+                    n_items,
+                    seed=config.seed + 1,
                     vectors=vectors,
                 )
             )
@@ -68,8 +71,15 @@ class SourcesLearner:
             names = self._fit_ease(view, folder, progress)
         else:
             linear.fit_factors(
-                view, "factors", folder, factors=config.factors, regularization=0.05, alpha=10.0,
-                iterations=12, recency=Recency(days_half=60.0), seed=config.seed,
+                view,
+                "factors",
+                folder,
+                factors=config.factors,
+                regularization=0.05,
+                alpha=10.0,
+                iterations=12,
+                recency=Recency(days_half=60.0),
+                seed=config.seed,
             )
             names = ("factors",)
         for network in self.networks:

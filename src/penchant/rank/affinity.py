@@ -41,7 +41,7 @@ class Affinity:
 
 def read_interest(state: State, vectors: Vectors, days_half: float) -> Floats | None:
     """Return h_t scaled to length 1, from all of the state's events, rejections included."""
-    if not len(state.items):
+    if not len(state.items) or not vectors.dimension:
         return None
     rows = vectors.rows(state.items)
     # Read at the time of the last event: silence alone does not change what somebody likes.

@@ -56,7 +56,11 @@ class FeatureBuilder:
     name = "features"
 
     def __init__(
-        self, sources: tuple[str, ...], popularity: Popularity, columns: ItemColumns, vectors: Vectors
+        self,
+        sources: tuple[str, ...],
+        popularity: Popularity,
+        columns: ItemColumns,
+        vectors: Vectors,
     ) -> None:
         self.names = (
             *sources,
@@ -192,6 +196,4 @@ def _rank_in(values: Floats, everything: Floats) -> Floats:
 
 def _days(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return log(1 + days), NaN where the moment is unknown."""
-    return np.where(
-        np.isfinite(seconds), np.log1p(np.maximum(seconds, 0) / DAY), np.nan
-    )
+    return np.where(np.isfinite(seconds), np.log1p(np.maximum(seconds, 0) / DAY), np.nan)

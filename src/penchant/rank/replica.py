@@ -52,6 +52,11 @@ class Replica:
         self._pipeline: Pipeline | None = None
 
     @property
+    def reads(self) -> bool:
+        """Whether there is a language model, and text vectors to compare words with."""
+        return self._encoder is not None and self.vectors.dimension > 0
+
+    @property
     def pipeline(self) -> Pipeline:
         """The pipeline in force; `follow` must have been called."""
         assert self._pipeline is not None

@@ -93,9 +93,7 @@ def assemble(
             parts = ("starts", "columns", "values")
             arrays = {f"{name}.{part}": folder.array(f"{name}.{part}") for part in parts}
             rows = SparseRows.load(arrays, name)
-            sources.append(
-                Covisitation(name, rows, counts, together=together, recent=recent)
-            )
+            sources.append(Covisitation(name, rows, counts, together=together, recent=recent))
     text = None
     if plan.text:
         text = Text("text", vectors)
@@ -116,6 +114,12 @@ def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
         project = np.asarray(folder.array(f"{name}.project"))
         offset = np.asarray(folder.array(f"{name}.offset"))
     return Sequence(
-        name, session, np.asarray(table), np.asarray(bias), int(meta["length"]),
-        project=project, offset=offset, new_bias=float(meta.get("new_bias", 0.0)),
+        name,
+        session,
+        np.asarray(table),
+        np.asarray(bias),
+        int(meta["length"]),
+        project=project,
+        offset=offset,
+        new_bias=float(meta.get("new_bias", 0.0)),
     )

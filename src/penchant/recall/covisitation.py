@@ -139,7 +139,9 @@ class Covisitation:
                         self._add(before, item, 1.0 / np.sqrt(steps + 1))
                         self._add(item, before, 1.0 / np.sqrt(steps + 1))
                     else:
-                        self._add(before, item, 2.0 ** (-(time - at) / (7 * DAY)) / (steps + 1) ** 0.5)
+                        self._add(
+                            before, item, 2.0 ** (-(time - at) / (7 * DAY)) / (steps + 1) ** 0.5
+                        )
 
     def _add(self, a: int, b: int, weight: float) -> None:
         row = self._delta.setdefault(a, {})

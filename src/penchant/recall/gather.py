@@ -68,6 +68,11 @@ class Recall:
             items = query.only.astype(np.int32)
         else:
             items = np.unique(np.concatenate([*proposed, none])).astype(np.int32)
+            if len(items) < query.k:
+                items = _filled(items, query)
+                notes["filled"] = (
+                    "with the newest items: the sources know fewer than were asked for"
+                )
         features = np.full((len(items), len(self.sources)), np.nan, dtype=np.float32)
         origin = np.zeros(len(items), dtype=np.uint32)
         for column, (scores, best) in enumerate(zip(found, proposed, strict=True)):
@@ -83,3 +88,11 @@ class Recall:
             origin=origin,
             sources=self.names,
         ), notes
+
+
+def _filled(items: np.ndarray, query: Query) -> np.ndarray:
+    """Return the items with the newest of the others that may be shown, up to the k asked for."""
+    free = np.ones(query.n_items, dtype=np.bool_) if query.allowed is None else query.allowed.copy()
+    free[items] = False
+    newest = np.flatnonzero(free)[::-1][: query.k - len(items)]
+    return np.union1d(items, newest).astype(np.int32)

@@ -120,9 +120,7 @@ def load(
     name: str, meta: Mapping[str, float | str], arrays: Mapping[str, npt.NDArray[np.generic]]
 ) -> ItemWeights | Factors:
     """Return the linear source that a snapshot describes by `meta` and its arrays."""
-    recency = Recency(
-        float(meta["moments_half"]), float(meta["days_half"]), float(meta["floor"])
-    )
+    recency = Recency(float(meta["moments_half"]), float(meta["days_half"]), float(meta["floor"]))
     if meta["model"] == "ease":
         return ItemWeights(name, SparseRows.load(arrays, name), recency)
     factors = arrays[f"{name}.factors"].astype(np.float32, copy=False)

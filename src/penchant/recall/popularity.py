@@ -14,7 +14,7 @@ import threading
 import numpy as np
 import numpy.typing as npt
 
-from penchant.types import Floats, Ids, Times
+from penchant.types import Ids, Times
 
 DAY = 86_400.0
 HALF_LIVES = (1 * DAY, 7 * DAY, 30 * DAY, 3650 * DAY)

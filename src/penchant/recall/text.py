@@ -48,13 +48,10 @@ class Text:
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense cosine, NaN for items without text; None without history or words."""
-        wanted = self.wanted(state)
-        if wanted is None:
+        if not self._vectors.dimension:
             return None
-        values = self._vectors.dot(wanted)[: query.n_items]
-        if len(values) < query.n_items:
-            values = np.pad(values, (0, query.n_items - len(values)), constant_values=np.nan)
-        return Scores(values.astype(np.float32, copy=False))
+        wanted = self.wanted(state)
+        return None if wanted is None else Scores(self._vectors.dot(wanted, query.n_items))
 
     def fold(self, tail: Events) -> None:
         """Learn nothing: vectors follow the catalogue, the interest follows the log."""

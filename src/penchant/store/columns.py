@@ -59,6 +59,12 @@ class ItemColumns:
         """Return the number of each id, -1 where the catalogue has never heard of it."""
         return np.array([self.number_of.get(i, -1) for i in item_ids], dtype=np.int32)
 
+    def concepts(self, number: int) -> tuple[str, ...]:
+        """Return what an item is about: its category and its tags, each once."""
+        category = self.category[number]
+        first = (self.categories[category],) if category >= 0 else ()
+        return tuple(dict.fromkeys((*first, *self._extra[number][1])))
+
     def table(self) -> Mapping[str, list[object]]:
         """Return every column by name for filters: the item's own fields and its attributes."""
         with self._lock:

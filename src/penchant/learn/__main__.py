@@ -1,0 +1,69 @@
+"""`python -m penchant.learn DIRECTORY`: one training in a process of its own.
+
+Progress goes to standard output as JSON lines, the last of which is the report; a failure is a
+line with `error`. The process may be killed at any moment: what is not published is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from penchant.types import Error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit status: 0 trained, 3 nothing to learn or bad input, 1 anything else."""
+    parser = argparse.ArgumentParser(prog="python -m penchant.learn")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--url", default=None)
+    parser.add_argument("--effort", default="balanced")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--now", type=float, default=None)
+    options = parser.parse_args(arguments)
+    try:
+        report = train(options)
+    except Error as error:
+        say(error=type(error).__name__, message=str(error))
+        return 3
+    say(report=report)
+    return 0
+
+
+def say(**content: Any) -> None:
+    """Write one line of progress."""
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+def train(options: argparse.Namespace) -> dict[str, Any]:
+    """Train and publish; return the report as plain JSON."""
+    from penchant.learn.effort import derive
+    from penchant.learn.publish import open_view, publish
+    from penchant.learn.training import Training
+    from penchant.store.open import open_store
+
+    began = time.time()
+    config = derive(options.effort, options.seed, options.threads)
+    with open_store(options.directory, options.url) as store:
+        view, raw, offset = open_view(store)
+        training = Training(view, raw, config, lambda step, value: say(step=step, value=value))
+        target = store.snapshots.begin()
+        try:
+            with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
+                outcome = training.run(target, Path(workspace))
+            return publish(store, target, outcome, config, offset, began)
+        except BaseException:
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

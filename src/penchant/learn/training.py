@@ -1,0 +1,189 @@
+"""One training: view -> sources on the past -> rows of what came next -> scorer -> refit -> snapshot.
+
+Everything the ranker learns from was scored by sources that had not seen it, and everything that is
+served was refitted on all there is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.interests.history import LAST
+from penchant.interests.state import State
+from penchant.language.whitening import Whitening
+from penchant.learn import affinity as affinities
+from penchant.learn import ranker
+from penchant.learn.choice import Choice, choose, without
+from penchant.learn.effort import LearnConfig
+from penchant.learn.rows import Rows, build
+from penchant.learn.sources import SourcesLearner
+from penchant.learn.view import View
+from penchant.learn.walk import Asked, Histories, walk
+from penchant.rank.affinity import Affinity
+from penchant.rank.features import FeatureBuilder
+from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.popularity import Popularity
+from penchant.store.artefacts import Artefacts
+from penchant.store.vectors import Vectors
+from penchant.types import Error, Floats, Ids
+
+Progress = Callable[[str, float], None]
+LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
+
+
+class NothingToLearn(Error):
+    """The log is too small for a training; the untrained engine goes on answering."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training made, for the report: the manifest of the snapshot is its JSON."""
+
+    events: int
+    items: int
+    users: int
+    requests: int
+    choice: Choice
+    ablation: dict[str, float]
+    seconds: dict[str, float]
+
+    def summary(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+
+class Training:
+    """Carries the view, the configuration and where progress is told, from step to step."""
+
+    def __init__(self, view: View, raw: Floats | None, config: LearnConfig, tell: Progress) -> None:
+        self.config = config
+        self.tell = tell
+        self.whitening = None
+        if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
+            self.whitening = Whitening.fit(raw, config.whitened)
+            view = replace(view, vectors=self.whitening(raw))
+        self.view = view
+        self.wanted = view.wanted()
+        self.vectors = Vectors(view.vectors)
+        self.seconds: dict[str, float] = {}
+        self._clock = time.monotonic()
+
+    def run(self, target: Path, workspace: Path) -> Outcome:
+        """Write a whole snapshot into `target`; `workspace` holds what is not published."""
+        view, wanted, config = self.view, self.wanted, self.config
+        if len(wanted) < LEAST_EVENTS:
+            raise NothingToLearn(
+                f"expected at least {LEAST_EVENTS} wanted events of different users and items, "
+                f"found {len(wanted)}; record more and train again (until then popularity, "
+                "co-visitation and text answer)"
+            )
+        begin = wanted.quantile(1 - config.window)
+        learner = SourcesLearner(config.sources, view.n_items, view.vectors)
+        past = Artefacts(workspace / "past")
+        plan = learner.fit(wanted.before(begin), past, 1.0, self.tell)
+        self._lap("sources")
+        rows, affinity = self._rows(past, plan, begin)
+        self._lap("rows")
+        choice = choose(rows, config.ranker, config.seed)
+        ablation = self._ablation(rows, choice)
+        self._lap("choice")
+        folder = Artefacts(target)
+        self._write_scorer(folder, rows, choice, affinity)
+        self._lap("ranker")
+        learner.fit(wanted, folder, config.refit, self.tell)
+        self._write_text(folder)
+        self._lap("refit")
+        return Outcome(
+            events=len(view),
+            items=view.n_items,
+            users=len(np.unique(view.users)),
+            requests=len(rows),
+            choice=choice,
+            ablation=ablation,
+            seconds=self.seconds,
+        )
+
+    def _rows(
+        self, folder: Artefacts, plan: RecallPlan, begin: float
+    ) -> tuple[Rows, Affinity | None]:
+        """Return the rows of the window, asked of the sources in `folder`, and the affinity."""
+        past = self.wanted.before(begin)
+        histories = Histories(self.view.before(begin), LAST)
+        recall = assemble(
+            folder,
+            plan,
+            popularity=Popularity(past.items, past.times),
+            columns=self.view.columns,
+            vectors=self.vectors,
+            recent=histories.recent,
+            threads=2,
+        )
+        features = FeatureBuilder(recall.names, recall.popularity, self.view.columns, self.vectors)
+        wanted: list[tuple[State, Ids]] = []
+
+        def asked() -> Iterator[Asked]:
+            for one in walk(
+                self.view,
+                begin,
+                float("inf"),
+                recall,
+                histories,
+                most=self.config.requests,
+                seed=self.config.seed,
+            ):
+                wanted.append((one.state, one.targets))
+                yield one
+
+        rows = build(asked(), recall, [features], progress=self.tell, expected=self.config.requests)
+        column, affinity = affinities.out_of_fold(
+            rows, wanted, self.vectors, self.view.n_items, self.config.seed
+        )
+        return rows.with_column("affinity", column), affinity
+
+    def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
+        """Return NDCG@10 of the ranker without each costly source, on the same later requests."""
+        if choice.scorer != "ranker":
+            return {}
+        out = {}
+        groups = {
+            "sequence": ("sequence",),
+            "sequence_text": ("sequence_text",),
+            "text": ("text", "affinity"),
+            "co-visitation": ("after", "together"),
+        }
+        for name, members in groups.items():
+            if any(member in rows.names for member in members):
+                out[name] = without(rows, members, self.config.ranker, choice, self.config.seed)
+        return out
+
+    def _write_scorer(
+        self, folder: Artefacts, rows: Rows, choice: Choice, affinity: Affinity | None
+    ) -> None:
+        plan: dict[str, Any] = {"scorer": choice.scorer, "weights": choice.weights}
+        if affinity is not None:
+            folder.write_array("affinity.theta", affinity.theta)
+            plan["affinity"] = {"constant": affinity.constant, "days_half": affinity.days_half}
+        if choice.scorer == "ranker":
+            # More rows than the choice was made on carry proportionally more trees.
+            trees = round(choice.trees * 1.2)
+            booster = ranker.fit(rows, self.config.ranker, seed=self.config.seed, trees=trees)
+            ranker.export(booster, folder.path("ranker.onnx"))
+            plan |= {"models": ["ranker.onnx"], "features": list(rows.names)}
+        folder.write_json("rank", plan)
+
+    def _write_text(self, folder: Artefacts) -> None:
+        if self.whitening is not None and self.view.vectors is not None:
+            folder.write_array("text.mean", self.whitening.mean)
+            folder.write_array("text.matrix", self.whitening.matrix)
+            folder.write_array("text.vectors", self.view.vectors)
+
+    def _lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._clock, 1)
+        self._clock = now
