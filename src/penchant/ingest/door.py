@@ -73,8 +73,8 @@ def one_event(
                 'consent is denied or missing; say "consent": true in the context once it is given',
             )
         user = privacy.pseudonym(user)
-    event_id = to_id(given.event_id, "event_id")
-    slate = to_id(given.slate_id, "slate_id")
+    event_id = to_id(given.event_id, "event_id") or None
+    slate = checked_id(to_id(given.slate_id, "slate_id") or None, "slate_id")
     row = {
         "user_id": user,
         "item_id": item,

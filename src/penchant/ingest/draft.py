@@ -78,10 +78,9 @@ def _from_frame(frame: pl.DataFrame, given: Mapping[str, str] | None) -> Draft:
     for name in ("user_id", "item_id", "event_id", "slate_id"):
         if name in source:
             ids = id_column(frame[source[name]])
-            out[name] = ids.text
+            out[name] = ids.text if name in ("user_id", "item_id") else text_column(ids.text)
             counts["id_from_float"] = counts.get("id_from_float", 0) + ids.from_float
-            if name in ("user_id", "item_id"):
-                faults.append((ids.unreadable, f"{name}_unreadable"))
+            faults.append((ids.unreadable, f"{name}_unreadable"))
     if "timestamp" in source:
         times = read_times(frame[source["timestamp"]])
         out["timestamp"] = times.micros
@@ -156,7 +155,9 @@ def _cells(row: Any, columns: Columns) -> tuple[dict[str, Any], float | None]:
         cells["item_id"] = to_id(get("item_id"), "item_id")
         cells["text"] = to_text(get("text"), "text")
         said = get("event")
-        cells["event"] = to_kind(implied_event(columns.source) if said is None else said)
+        if said is None and not isinstance(row, Event):
+            said = implied_event(columns.source)
+        cells["event"] = to_kind(said)
         when = get("timestamp")
         if isinstance(when, int | float) and not isinstance(when, bool) and math.isfinite(when):
             raw_time = float(when)
@@ -164,8 +165,8 @@ def _cells(row: Any, columns: Columns) -> tuple[dict[str, Any], float | None]:
             time = to_time(when)
             cells["timestamp"] = None if time is None else round(time * MICROS)
         cells["value"] = to_number(get("value"))
-        cells["event_id"] = to_id(get("event_id"), "event_id")
-        cells["slate_id"] = to_id(get("slate_id"), "slate_id")
+        cells["event_id"] = to_id(get("event_id"), "event_id") or None
+        cells["slate_id"] = to_id(get("slate_id"), "slate_id") or None
         cells["context"] = to_context(_context(row, get, columns))
     except Refused as refused:
         cells["fault"] = refused.rule

@@ -24,6 +24,7 @@ from penchant.ingest.privacy import Privacy
 from penchant.ingest.robustness import bursts, near_duplicates
 from penchant.ingest.tables import read_table
 from penchant.ingest.times import MICROS
+from penchant.ingest.wording import cut
 from penchant.store.frames import EVENTS, ID_BYTES
 from penchant.types import InvalidInput
 
@@ -81,6 +82,9 @@ def read_events(
     good = _keyed(good, draft.called, merged=cleaning.on("exact_duplicate"))
     good = good.unique("key", keep="first", maintain_order=True)
     duplicates = counts["exact_duplicate"] = believed - good.height
+    if cleaning.on("text_truncated"):
+        text, counts["text_truncated"] = cut(good["text"], cleaning.text_limit)
+        good = good.with_columns(text=text)
     good, scales = with_values(good, kinds, cleaning, counts, notes)
     dated = good["undated"].not_()
     if cleaning.on("near_duplicate"):
@@ -167,6 +171,7 @@ def _faults(
         (item == "", "item_id_empty"),
         (item.str.len_bytes() > ID_BYTES, "item_id_too_long"),
         (item.is_null() & pl.col("text").is_null(), "item_id_missing"),
+        (pl.col("slate_id").str.len_bytes() > ID_BYTES, "slate_id_too_long"),
         (kind.is_null(), "event_missing"),
         (kind.str.len_bytes() > KIND_BYTES, "event_unreadable"),
         (time.is_null(), "timestamp_missing"),

@@ -223,7 +223,10 @@ def _parquet(content: Content, path: Path) -> pl.DataFrame:
 
 
 def _arrow(content: Content, path: Path) -> pl.DataFrame:
-    return pl.read_ipc(content)
+    if isinstance(content, io.BytesIO):
+        return pl.read_ipc(content)
+    with content.open("rb") as file:  # given a name, polars would expand its brackets and stars
+        return pl.read_ipc(file)
 
 
 _READERS: Mapping[str, Callable[[Content, Path], pl.DataFrame]] = {
