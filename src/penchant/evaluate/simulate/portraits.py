@@ -61,11 +61,11 @@ PORTRAITS: tuple[Portrait, ...] = (
     Portrait(
         "bruno",
         "Bruno",
-        "loved westerns and turned to space opera seven weeks before the end",
+        "loved westerns and turned to space opera ten weeks before the end",
         _WESTERNS,
         turn=_SPACE,
-        turned=0.865,
-        visits=60,
+        turned=0.808,
+        visits=80,
         habits=_ALONE,
     ),
     Portrait(

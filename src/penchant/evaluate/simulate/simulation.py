@@ -28,7 +28,7 @@ NOTICE = "The viewers are simulated: no person watched, searched for or reviewed
 START = 1_735_689_600.0
 """2025-01-01 00:00 UTC, a Wednesday."""
 
-_PER_VISIT = 2.3
+_PER_VISIT = 2.55
 _LATE_FILMS = 0.14
 _MICROS = 1_000_000
 
@@ -40,10 +40,10 @@ class Simulation:
     `items` (item_id, title, description, category, tags, released, attributes), `users` (user_id,
     attributes), `links` (head, relation, tail, weight), `events` (event_id, user_id, item_id,
     event, timestamp, value, slate_id, text, context), in order of time. `impressions` are the lists
-    as they were shown, one row a film: slate_id, user_id, item_id, timestamp, position (from 1),
-    propensity (given the films above), clicked, choices (how many films could have been drawn
-    first). A watch's value is the share of the film that was watched, a rating's and a review's
-    are 1 to 5 stars.
+    as they were shown, one row a film: slate_id, user_id, timestamp, context, choices (how many
+    films could have been drawn first), item_id, position (from 1), propensity (given the films
+    above), clicked. A watch's value is the share of the film that was watched, a rating's and a
+    review's are 1 to 5 stars; a context is a JSON object.
     """
 
     items: pl.DataFrame
@@ -228,11 +228,12 @@ def _impressions(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
         "slate_id": pl.String,
         "user_id": pl.String,
         "timestamp": pl.Float64,
+        "context": pl.String,
+        "choices": pl.Int64,
         "item_id": pl.String,
         "position": pl.Int64,
         "propensity": pl.Float64,
         "clicked": pl.Boolean,
-        "choices": pl.Int64,
     }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     return frame.with_columns(_times(frame["timestamp"].to_numpy()).alias("timestamp"))

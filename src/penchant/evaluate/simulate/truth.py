@@ -24,7 +24,7 @@ from penchant.types import InvalidInput
 STEEP, COY = 1.4, 2.4
 BLIND = 0.8
 
-_TASTE, _HIDDEN, _QUALITY = 1.2, 0.7, 0.5
+_TASTE, _HIDDEN, _QUALITY, _MOMENT = 1.2, 0.7, 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Truth:
     def swayed(self) -> Reals:
         """Return float64[n_values, n_items]: what each value of a context adds for a sway of 1."""
         genres = self.facets.of_kind("genre")
-        return effects(tuple(self.facets.names[j][1] for j in genres), self.facets.holds[:, genres])
+        names = tuple(self.facets.names[j][1] for j in genres)
+        return _MOMENT * effects(names, self.facets.holds[:, genres])
 
     @cached_property
     def turned_at(self) -> Reals:

@@ -27,7 +27,7 @@ EXPLORE = 0.3
 
 _ASKS = 0.56
 _FADING = 0.5 ** (1 / 30)
-_LAUNCH = 4.0
+_LAUNCH = 0.95
 _EAGER = 1.6
 
 
@@ -94,7 +94,10 @@ def walk(truth: Truth, visits: list[Visit], rng: np.random.Generator) -> Rows:
     """Return everything that happens in the visits, one after the other."""
     rows = Rows()
     shelf = Shelf(truth, rng)
+    busy = np.zeros(len(truth.viewers))
     for number, visit in enumerate(visits):
+        if visit.time < busy[visit.user]:
+            continue  # still watching
         shelf.advance(visit.time)
         wanted = truth.utilities(visit.user, visit.time, visit.context)
         free = shelf.free(visit.user, visit.time)
@@ -107,6 +110,7 @@ def walk(truth: Truth, visits: list[Visit], rng: np.random.Generator) -> Rows:
         else:
             chosen = actor.seek(free, asks=visit.kind == "search")
         shelf.take(visit.user, chosen)
+        busy[visit.user] = actor.until
     return rows
 
 
@@ -116,7 +120,7 @@ class Shelf:
     def __init__(self, truth: Truth, rng: np.random.Generator) -> None:
         self._released = truth.released
         self._taken = np.zeros((len(truth.viewers), len(truth.item_ids)), dtype=np.bool_)
-        self._popular = np.exp(1.5 * truth.quality + 0.5 * rng.normal(size=len(truth.item_ids)))
+        self._popular = np.exp(2.4 * truth.quality + 0.5 * rng.normal(size=len(truth.item_ids)))
         self._base = 0.2 * self._popular
         self._day = int(truth.start // DAY)
 
@@ -125,7 +129,7 @@ class Shelf:
         for day in range(self._day + 1, int(time // DAY) + 1):
             self._popular = np.maximum(self._popular * _FADING, self._base)
             new = (self._released > (day - 1) * DAY) & (self._released <= day * DAY)
-            self._popular[new] += _LAUNCH
+            self._popular[new] += np.quantile(self._popular, _LAUNCH)
             self._day = day
 
     def free(self, user: int, time: float) -> npt.NDArray[np.int64]:
@@ -134,7 +138,8 @@ class Shelf:
 
     def weights(self, free: npt.NDArray[np.int64]) -> Reals:
         """Return the probabilities of the policy's first choice: popularity mixed with chance."""
-        popular = self._popular[free]
+        # Sharper than popularity itself: what is popular is shown first, and becomes more so.
+        popular = self._popular[free] ** 1.5
         return np.asarray((1.0 - EXPLORE) * popular / popular.sum() + EXPLORE / len(free))
 
     def take(self, user: int, chosen: list[int]) -> None:
@@ -160,6 +165,11 @@ class Actor:
         self._user_id = truth.viewers.ids[visit.user]
         self._time = visit.time
 
+    @property
+    def until(self) -> float:
+        """Return when the viewer is done with what they have done so far, in seconds."""
+        return self._time
+
     def browse(self, slate_id: str, free: npt.NDArray[np.int64], weights: Reals) -> list[int]:
         """Return what the viewer chooses from a list drawn one film after another, unreplaced.
 
@@ -177,8 +187,9 @@ class Actor:
         examined = rng.random(SLATE) < examination(position)
         liked = rng.random(SLATE) < attraction(wanted)
         clicked = examined & liked
+        told = (slate_id, self._user_id, self._visit.time, self._told, len(free))
         self._rows.impressions.extend(
-            (slate_id, self._user_id, self._visit.time, self._truth.item_ids[i], r, p, c, len(free))
+            (*told, self._truth.item_ids[i], r, p, c)
             for i, r, p, c in zip(
                 shown.tolist(),
                 position.tolist(),

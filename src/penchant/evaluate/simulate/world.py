@@ -156,7 +156,9 @@ def _choose(
     for level in range(int(depth.max(initial=-1)) + 1):
         at = follows[depth == level]
         item[at] = (item[at - 1] + 1) % n_items
-    return item
+    # The same item twice within a minute would read as one click that was sent twice.
+    again = np.concatenate([[False], (item[1:] == item[:-1]) & (session[1:] == session[:-1])])
+    return np.asarray(np.where(again, (item + 1) % n_items, item)) if len(item) else item
 
 
 def _previous(session: Numbers) -> Numbers:
