@@ -33,16 +33,16 @@ class Oracle:
 
 @pytest.fixture
 def made():
-    # Early people want x, those before the cut want y, those after it z.
+    # Early people want x, those before the cut want y, those after it z, which began it all.
     times = np.arange(1000)
-    wants = np.where(times < 800, "x", np.where(times < 900, "y", "z"))
+    wants = np.select([times < 50, times < 800, times < 900], ["z", "x", "y"], "z")
     rows = {"user_id": [f"u{t}" for t in times], "item_id": wants, "timestamp": times}
     return plan(pl.DataFrame(rows))
 
 
 def test_the_window_decides_and_the_test_is_not_touched(made):
     Oracle.latest = 0.0
-    tuned = tune(Oracle, [{"item": i} for i in "xyz"], made)
+    tuned = tune(Oracle, [{"item": i} for i in "xyz"], made.train)
     assert tuned.settings == {"item": "y"}
     assert tuned.figure == 1.0
     assert [figure for _, figure in tuned.trials] == [0.0, 1.0, 0.0]
@@ -50,13 +50,13 @@ def test_the_window_decides_and_the_test_is_not_touched(made):
 
 
 def test_a_spent_budget_starts_no_further_trial(made):
-    tuned = tune(Oracle, [{"item": i} for i in "xyz"], made, budget=0.0)
+    tuned = tune(Oracle, [{"item": i} for i in "xyz"], made.train, budget=0.0)
     assert len(tuned.trials) == 1
 
 
 def test_an_empty_grid_is_refused(made):
     with pytest.raises(InvalidInput, match="empty grid"):
-        tune(Oracle, [], made)
+        tune(Oracle, [], made.train)
 
 
 def test_every_tuned_baseline_gets_the_same_number_of_trials():

@@ -41,7 +41,9 @@ def baselines(
     for make in makes:
         settings: Mapping[str, Any] = {}
         if tuned and make in GRIDS:
-            settings = tune(make, GRIDS[make], plan, k=k, budget=budget).settings
+            settings = tune(
+                make, GRIDS[make], plan.train, arm=plan.arm, k=k, budget=budget, seed=plan.seed
+            ).settings
         name = make(**settings).name
 
         def start(make: Callable[..., Baseline] = make, chosen: Any = settings) -> System:

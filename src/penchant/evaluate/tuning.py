@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from penchant.evaluate.baselines.baseline import Baseline
 from penchant.evaluate.baselines.ease import Ease
 from penchant.evaluate.baselines.ials import IALS
 from penchant.evaluate.baselines.item_knn import ItemKNN
-from penchant.evaluate.plan import Plan, plan
+from penchant.evaluate.plan import plan
 from penchant.evaluate.replay import walk
+from penchant.measure.moments import Arm
 from penchant.measure.ranking import hits, ndcg
 from penchant.types import InvalidInput
 
@@ -56,20 +58,23 @@ class Tuned:
 def tune(
     make: Callable[..., Baseline],
     grid: Sequence[Settings],
-    within: Plan,
+    train: pl.DataFrame,
     *,
+    arm: Arm = "next",
     k: int = 10,
     most: int = 1500,
     budget: float = float("inf"),
+    seed: int = 7,
 ) -> Tuned:
-    """Return the settings with the best NDCG@k on the last tenth of what `within` trains on.
+    """Return the settings with the best NDCG@k on the last tenth of `train`.
 
-    Every trial is fitted to the rest and walks the same at most `most` requests. When `budget`
-    seconds are used up no further trial starts; the first always runs.
+    `train` is user_id, item_id, timestamp in seconds, all of it from before the test. Every trial
+    is fitted to the rest and walks the same at most `most` requests. When `budget` seconds are
+    used up no further trial starts; the first always runs.
     """
     if not grid:
         raise InvalidInput("tuning needs at least one combination of settings, got an empty grid")
-    inner = plan(within.train, within.items, arm=within.arm, most=most, seed=within.seed)
+    inner = plan(train, arm=arm, most=most, seed=seed)
     began = clock.perf_counter()
     trials: list[tuple[Settings, float]] = []
     for settings in grid:
