@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from penchant.ingest.kinds import DEFAULT_WEIGHTS, EventsConfig, Kinds
 from penchant.ingest.ratings import SCALES_FILE, detect_scale
 from penchant.store.settings import Settings
-from penchant.types import InvalidInput
+from penchant.types import Error, InvalidInput
 
 NAMES = ("click", "view", "purchase", "return", "skip", "rating", "dwell", "pondered")
 
@@ -113,6 +113,8 @@ def test_scales_are_kept_in_the_directory_and_only_widen(tmp_path: Path) -> None
     again = Kinds.from_settings(settings)
     assert again.scale("rating") == kinds.scale("rating") == (1.0, 10.0)
     assert again == kinds
+    with pytest.raises(Error, match="cannot be kept"):
+        Kinds().keep_scales({"rating": (1.0, 5.0)}, tmp_path / "nowhere")
     (tmp_path / SCALES_FILE).write_text("[]")
     with pytest.raises(InvalidInput, match="rating scales"):
         Kinds.from_settings(settings)

@@ -104,6 +104,10 @@ def test_what_is_no_file_says_so(tmp_path: Path) -> None:
         read_table(tmp_path / "no.csv", "events")
     with pytest.raises(InvalidInput, match="directory"):
         read_table(tmp_path, "events")
+    with pytest.raises(InvalidInput, match="expected a file"):
+        read_table("a\0b.csv", "events")
+    with pytest.raises(InvalidInput, match="lazy frame"):
+        read_table(pl.scan_csv(tmp_path / "no.csv"), "events")
 
 
 def test_lines_of_mixed_types_lose_nothing(tmp_path: Path) -> None:

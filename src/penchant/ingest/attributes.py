@@ -136,21 +136,27 @@ def spread(objects: Sequence[str]) -> pl.DataFrame:
     names: dict[str, None] = {}
     for row in parsed:
         names.update(dict.fromkeys(row))
+    names.pop("", None)  # nobody can name it
     return pl.DataFrame([_column(name, [row.get(name) for row in parsed]) for name in names])
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
     """Return one column of parsed values."""
     kinds = {type(v) for v in values if v is not None}
+    if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return pl.Series(name, values, dtype=pl.Int64)
     if kinds <= {int, float}:
-        dtype: Any = pl.Int64 if kinds == {int} else pl.Float64
-        try:
-            return pl.Series(name, values, dtype=dtype, strict=False)
-        except OverflowError:
-            return pl.Series(name, values, dtype=pl.Float64, strict=False)
+        return pl.Series(name, [v if v is None else _float(v) for v in values], dtype=pl.Float64)
     if kinds in ({bool}, {str}):
         return pl.Series(name, values)
     if kinds == {list} and all(isinstance(e, str) for v in values if v for e in v):
         return pl.Series(name, values, dtype=pl.List(pl.String))
     texts = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
     return pl.Series(name, texts, dtype=pl.String)
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)

@@ -29,7 +29,7 @@ _YES, _NO = ("true", "1"), ("false", "0")
 
 
 class PrivacyError(Error):
-    """The key of the pseudonyms is damaged; the message says what to do."""
+    """The key of the pseudonyms is damaged or out of reach; the message says what to do."""
 
 
 class PrivacyConfig(BaseModel):
@@ -54,7 +54,13 @@ class Privacy:
     @classmethod
     def of(cls, directory: Path, config: PrivacyConfig) -> Privacy:
         """Return the rules of `directory`, making its key on the first use of pseudonyms."""
-        return cls(config, _key(directory) if config.pseudonyms else None)
+        try:
+            return cls(config, _key(directory) if config.pseudonyms else None)
+        except OSError as error:
+            raise PrivacyError(
+                f"pseudonyms need their key in {directory / KEY_FILE}, which cannot be read or "
+                f"made: {error}; give this process the right to, or free space"
+            ) from error
 
     def pseudonym(self, user_id: str) -> str:
         """Return the name under which a person is stored: 34 characters, or the id itself."""

@@ -10,12 +10,13 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from penchant.types import InvalidInput
+from penchant.types import Error, InvalidInput
 
 SCALES_FILE = "scales.json"
 
@@ -26,8 +27,16 @@ Scale = tuple[float, float]
 def write_scales(scales: Mapping[str, Scale], directory: Path) -> None:
     """Keep the scales in a directory, replacing the file at once."""
     draft = directory / f".{SCALES_FILE}.{secrets.token_hex(8)}"
-    draft.write_text(json.dumps({k: list(v) for k, v in scales.items()}), encoding="utf-8")
-    os.replace(draft, directory / SCALES_FILE)
+    try:
+        draft.write_text(json.dumps({k: list(v) for k, v in scales.items()}), encoding="utf-8")
+        os.replace(draft, directory / SCALES_FILE)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise Error(
+            f"the rating scales cannot be kept in {directory / SCALES_FILE}: {error}; free space, "
+            f"or set rating_scale in section [events]"
+        ) from error
 
 
 def read_scales(directory: Path) -> dict[str, Scale]:

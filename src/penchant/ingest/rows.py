@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -93,9 +94,13 @@ def _moment(value: Any) -> Any:
 
 def _attributes(value: Any, extras: Mapping[str, Any]) -> tuple[str | None, bool]:
     """Return attributes and unnamed keys as one JSON object, and whether some became text."""
-    if isinstance(value, str):
-        return (value, False) if not extras else _attributes({"attributes": value}, extras)
-    if value is not None and not isinstance(value, Mapping):
+    if isinstance(value, str) and value.strip():
+        try:
+            said = json.loads(value)
+        except ValueError:
+            said = None
+        value = said if isinstance(said, dict) else {"attributes": value}
+    if value and not isinstance(value, Mapping):
         raise Refused("attributes_unreadable", f"expected a mapping, got {type(value).__name__}")
     members = {k: v for k, v in {**(value or {}), **extras}.items() if not _missing(v)}
     if not members:

@@ -63,7 +63,7 @@ def read_table(source: Any, table: str) -> Table:
     if isinstance(source, pl.DataFrame):
         return Table("the frame", frame=source)
     if isinstance(source, pl.LazyFrame):
-        return Table("the frame", frame=source.collect())
+        return Table("the frame", frame=_collected(source))
     if isinstance(source, Mapping | Event | Item | User | Link):
         return _objects([source], table)
     native = nw.from_native(source, pass_through=True)
@@ -77,6 +77,14 @@ def read_table(source: Any, table: str) -> Table:
         f"expected {table} as a path, a table or an iterable of {_NOUNS[table].__name__} or dict, "
         f"got {type(source).__name__}"
     )
+
+
+def _collected(source: pl.LazyFrame) -> pl.DataFrame:
+    """Return a lazy frame's rows."""
+    try:
+        return source.collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InvalidInput(f"expected a lazy frame that can be collected: {error}") from error
 
 
 def _objects(source: Iterable[Any], table: str) -> Table:
@@ -111,11 +119,17 @@ def _polars(native: Any) -> pl.DataFrame:
 
 def _read_file(path: Path) -> pl.DataFrame:
     """Return the rows of a file."""
-    if not path.exists():
-        raise InvalidInput(f"expected a file at {path}, found nothing; check the path")
-    if path.is_dir():
+    try:
+        size = -1 if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        raise InvalidInput(f"expected a file at {path}, found nothing; check the path") from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"expected a file at {str(path)!r}, which cannot be read: {error}"
+        ) from error
+    if size < 0:
         raise InvalidInput(f"expected a file at {path}, found a directory; name the files in it")
-    if path.stat().st_size == 0:
+    if size == 0:
         raise InvalidInput(f"expected rows in {path}, but the file is empty")
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
@@ -130,7 +144,7 @@ def _read_file(path: Path) -> pl.DataFrame:
         frame = reader(content, path)
     except InvalidInput:
         raise
-    except (pl.exceptions.PolarsError, OSError, EOFError, ValueError) as error:
+    except (pl.exceptions.PolarsError, _Panic, OSError, EOFError, ValueError) as error:
         raise InvalidInput(
             f"expected {path} to hold {suffix[1:]} in UTF-8, but reading it failed: {error}"
         ) from error
@@ -140,6 +154,8 @@ def _read_file(path: Path) -> pl.DataFrame:
 
 
 Content = Path | io.BytesIO
+# What polars raises where a damaged file breaks its own assumptions; no Exception, but an error.
+_Panic = pl.exceptions.PanicException
 
 
 def _separated(separator: str) -> Callable[[Content, Path], pl.DataFrame]:
