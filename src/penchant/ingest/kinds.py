@@ -155,7 +155,9 @@ class Kinds:
     scales: Mapping[str, Scale] = field(default_factory=dict)
     _known: dict[str, float] = field(init=False, repr=False, compare=False)
     _units: dict[str, Unit] = field(init=False, repr=False, compare=False)
-    _tables: dict[tuple[str, ...], Floats] = field(init=False, repr=False, compare=False)
+    _tables: dict[tuple[str, ...], tuple[Floats, list[tuple[int, str, Unit]]]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         known = {**DEFAULT_WEIGHTS, **{plain(k): w for k, w in self.config.weights.items()}}
@@ -228,11 +230,9 @@ class Kinds:
         `kinds` int16[n] indexes `kind_names`, `values` float32[n] is NaN where an event has none;
         an event of a kind with a unit then counts half.
         """
-        out: Floats = self._table(tuple(kind_names))[kinds]
-        for code, name in enumerate(kind_names):
-            unit = self.unit(name)
-            if unit is None:
-                continue
+        weights, graded = self._table(tuple(kind_names))
+        out: Floats = weights[kinds]
+        for code, name, unit in graded:
             rows = np.flatnonzero(kinds == code)
             if len(rows):
                 out[rows] *= self._grade(name, unit, values[rows])
@@ -247,14 +247,15 @@ class Kinds:
         """Return which events count as positive, bool[n]: their strength reaches `wanted_from`."""
         return self.strength(kind_names, kinds, values) >= np.float32(self.config.wanted_from)
 
-    def _table(self, kind_names: tuple[str, ...]) -> Floats:
-        """Return the weight of each named kind, remembered between requests."""
+    def _table(self, kind_names: tuple[str, ...]) -> tuple[Floats, list[tuple[int, str, Unit]]]:
+        """Return the weight of each named kind, and the kinds with units, both remembered."""
         table = self._tables.get(kind_names)
         if table is None:
             if len(self._tables) >= 64:
                 self._tables.clear()
-            table = np.array([self.weight(k) for k in kind_names] or [0.0], dtype=np.float32)
-            self._tables[kind_names] = table
+            weights = np.array([self.weight(k) for k in kind_names] or [0.0], dtype=np.float32)
+            units = [(i, k, u) for i, k in enumerate(kind_names) if (u := self.unit(k)) is not None]
+            table = self._tables[kind_names] = (weights, units)
         return table
 
     def _grade(self, kind: str, unit: Unit, values: npt.NDArray[np.float32]) -> Floats:
