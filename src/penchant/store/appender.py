@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select, update
 
 from penchant.store import schema
+from penchant.store.bulk import BulkInsert, row_of
 from penchant.store.database import Database
 from penchant.store.frames import EVENTS, conform, ends
 from penchant.store.numbering import Numbering
@@ -17,6 +18,16 @@ from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
 
 KEY_BYTES = 16
+_KINDS = 32_767
+_RARE = ("slate_id", "context", "text")
+_UNDESCRIBED: dict[str, Any] = {
+    "described": False,
+    "removed": False,
+    "title": "",
+    "description": "",
+    "tags": "[]",
+    "attributes": "{}",
+}
 
 
 class Appender:
@@ -27,67 +38,58 @@ class Appender:
     ) -> None:
         self._users, self._items, self._retractions = users, items, retractions
         self._kinds = Numbering(database, schema.kinds, schema.kinds.c.name)
-        dialect: Any = sqlite if database.dialect == "sqlite" else postgresql
-        names = [column.name for column in schema.events.columns]
-        self._insert = database.prepare(
-            dialect.insert(schema.events)
-            .values({name: bindparam(name) for name in names})
-            .on_conflict_do_nothing(index_elements=["event_key"])
-        )
+        self._insert = BulkInsert(database, schema.events, unique="event_key")
+        # Most events have none of these, and every value that is bound costs.
+        self._bare = BulkInsert(database, schema.events, unique="event_key", without=_RARE)
+        # The item that an event names before the catalogue does, from its fourth column on.
+        self._blank = row_of(schema.items, _UNDESCRIBED)[3:]
 
     def job(self, part: pl.DataFrame) -> Callable[[Connection], tuple[int, int]]:
         """Return the job that appends; it answers how many were new, and the last offset."""
-        user_ids = part.get_column("user_id").to_list()
-        item_ids = part.get_column("item_id").to_list()
-        kinds = part.get_column("event").to_list()
-        rest = (
-            part.get_column("timestamp").to_list(),
-            part.get_column("value").to_list(),
-            part.get_column("shared").to_list(),
-            part.get_column("key").to_list(),
-            _bytes(part.get_column("slate_id")),
-            part.get_column("context").to_list(),
-            _bytes(part.get_column("text")),
-        )
+        rare = any(part.get_column(name).null_count() < len(part) for name in _RARE)
+        insert = self._insert if rare else self._bare
+        names = [name for name in EVENTS if rare or name not in _RARE]
+        given: dict[str, list[Any]] = {name: part.get_column(name).to_list() for name in names}
+        if rare:
+            given |= {name: _bytes(given[name]) for name in ("slate_id", "text")}
 
         def job(connection: Connection) -> tuple[int, int]:
             head = connection.execute(select(schema.heads)).one()
-            epoch, change = head.retraction, head.item_change
-            users = self._users.assign(connection, user_ids, epoch, blank_user)
+            columns = given
+            if undone := self._retractions.undone(connection, head.retraction):
+                keep = [key not in undone for key in columns["key"]]
+                columns = {name: list(compress(c, keep)) for name, c in columns.items()}
+            n = len(columns["key"])
+            if not n:
+                return 0, head.event_offset
+            change = head.item_change
 
-            def blank(number: int, item_id: str) -> dict[str, Any]:
+            def blank(number: int, item_id: str) -> tuple[Any, ...]:
                 nonlocal change
                 change += 1
-                return blank_item(number, item_id, change)
+                return number, item_id.encode(), change, *self._blank
 
+            epoch = head.retraction
+            item_ids = columns["item_id"]
             named = [i for i in item_ids if i is not None]
             items: dict[Any, int] = self._items.assign(connection, named, epoch, blank)
-            numbers = self._kinds.assign(connection, kinds, 0, blank_kind)
-            undone = self._retractions.undone(connection, epoch)
-            times, values, shared, keys, slates, contexts, texts = rest
+            users = self._users.assign(connection, columns["user_id"], epoch, _user)
+            kinds = self._kinds.assign(connection, columns["event"], 0, _kind)
             start = head.event_offset + 1
-            rows = list(
-                zip(
-                    range(start, start + len(user_ids)),
-                    map(users.__getitem__, user_ids),
-                    [None if i is None else items[i] for i in item_ids],
-                    times,
-                    map(numbers.__getitem__, kinds),
-                    values,
-                    shared,
-                    keys,
-                    slates,
-                    contexts,
-                    texts,
-                    strict=True,
-                )
+            rows = zip(
+                range(start, start + n),
+                map(users.__getitem__, columns["user_id"]),
+                [None if i is None else items[i] for i in item_ids],
+                columns["timestamp"],
+                map(kinds.__getitem__, columns["event"]),
+                columns["value"],
+                columns["shared"],
+                columns["key"],
+                *(columns[name] for name in (_RARE if rare else ())),
+                strict=True,
             )
-            if undone:
-                rows = [row for row in rows if row[7] not in undone]
-            new = 0
-            if rows:
-                new = connection.exec_driver_sql(self._insert.text, rows).rowcount
-            last = head.event_offset + (len(user_ids) if new else 0)
+            new = insert(connection, list(rows))
+            last = head.event_offset + (n if new else 0)
             if last != head.event_offset or change != head.item_change:
                 connection.execute(
                     update(schema.heads).values(event_offset=last, item_change=change)
@@ -97,29 +99,17 @@ class Appender:
         return job
 
 
-def blank_user(number: int, user_id: str) -> dict[str, Any]:
-    """Return the row of somebody known by behaviour only."""
-    return {"number": number, "user_id": user_id}
+def _user(number: int, user_id: str) -> tuple[Any, ...]:
+    return number, user_id.encode(), "{}", 0
 
 
-def blank_kind(number: int, name: str) -> dict[str, Any]:
-    """Return the row of a kind of event."""
-    return {"number": number, "name": name}
-
-
-def blank_item(number: int, item_id: str, change: int) -> dict[str, Any]:
-    """Return the row of an item that an event named before the catalogue did."""
-    return {
-        "number": number,
-        "item_id": item_id,
-        "change": change,
-        "described": False,
-        "removed": False,
-        "title": "",
-        "description": "",
-        "tags": "[]",
-        "attributes": "{}",
-    }
+def _kind(number: int, name: str) -> tuple[Any, ...]:
+    if number > _KINDS:
+        raise InvalidInput(
+            f"there are {_KINDS + 1} kinds of events already, {name!r} would be one more; "
+            "a kind is a word such as click, its details belong in value or context"
+        )
+    return number, name.encode()
 
 
 def checked(events: pl.DataFrame) -> pl.DataFrame:
@@ -149,7 +139,5 @@ def checked(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bytes(column: pl.Series) -> list[bytes | None]:
-    if column.null_count() == len(column):
-        return [None] * len(column)
-    return [None if value is None else value.encode() for value in column.to_list()]
+def _bytes(column: list[str | None]) -> list[bytes | None]:
+    return [None if value is None else value.encode() for value in column]

@@ -26,6 +26,10 @@ T = TypeVar("T")
 # Any number will do; it must be the same in every process that writes to the database.
 _ADVISORY = 0x70656E6368616E74
 
+# Pages of 4 KiB in SQLite's write-ahead log before it is taken in.
+_PAGES, _BULK_PAGES, _BULK_ROWS = 1000, 16_000, 5_000
+_READER_CACHE, _WRITER_CACHE = 16_384, 262_144  # KiB, used only where needed
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -157,7 +161,7 @@ class Database:
         """Give a connection inside one transaction that no writer of any process runs beside."""
         try:
             with self._locked(), self._engine.connect() as connection, connection.begin():
-                self._begin(connection, exclusive=True)
+                self._begin(connection, 0, exclusive=True)
                 yield connection
         except SQLAlchemyError as error:
             raise fault(error, self.name) from error
@@ -222,17 +226,28 @@ class Database:
         with self._lock.held():
             yield
 
-    def _begin(self, connection: Connection, exclusive: bool = False) -> None:
+    def _begin(self, connection: Connection, rows: int, exclusive: bool = False) -> None:
         if self.dialect == "sqlite":
+            # Taking the write-ahead log in after each piece of a bulk load writes every page of
+            # the indexes again and again; after single events it keeps the log short.
+            pages = _BULK_PAGES if rows >= _BULK_ROWS else _PAGES
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
             # The driver is in autocommit; IMMEDIATE takes the write lock now rather than midway.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif self._exclusive or exclusive:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY,))
 
+    def _writing(self) -> Connection:
+        connection = self._engine.connect()
+        if self.dialect == "sqlite":
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute(f"PRAGMA cache_size=-{_WRITER_CACHE}")
+        return connection
+
     def _start(self) -> Writer:
         writer = Writer(
             name=f"penchant-writer-{self.dialect}",
-            connect=self._engine.connect,
+            connect=self._writing,
             locked=self._locked,
             begin=self._begin,
             rolled_back=self._tell,
@@ -305,5 +320,5 @@ def _set_up(raw: Any, synchronous: str, read_only: bool) -> None:
         # What was forgotten is overwritten, not merely unlinked.
         cursor.execute("PRAGMA secure_delete=ON")
     cursor.execute("PRAGMA temp_store=MEMORY")
-    cursor.execute("PRAGMA cache_size=-65536")
+    cursor.execute(f"PRAGMA cache_size=-{_READER_CACHE}")
     cursor.close()

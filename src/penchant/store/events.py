@@ -21,8 +21,9 @@ from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
 
-# Rows of one transaction: small enough that a click waits little behind a bulk load.
-CHUNK = 10_000
+# Rows of one transaction: so few that a click waits little behind a bulk load, so many that the
+# pages of the indexes are not written too often.
+CHUNK = 50_000
 READ = 50_000
 _LAST = 2**63 - 1
 

@@ -13,6 +13,7 @@ import polars as pl
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from penchant.store import schema
+from penchant.store.bulk import row_of
 from penchant.store.database import Database
 from penchant.store.frames import ITEMS, conform
 from penchant.store.numbering import Numbering, find
@@ -182,16 +183,11 @@ class ItemTable:
             if changed:
                 connection.execute(self._update, changed)
 
-            def blank(number: int, item_id: str) -> dict[str, Any]:
+            def blank(number: int, item_id: str) -> tuple[Any, ...]:
                 nonlocal change
                 change += 1
-                return {
-                    **by_id[item_id],
-                    "number": number,
-                    "change": change,
-                    "described": True,
-                    "removed": False,
-                }
+                stored = {"number": number, "change": change, "described": True, "removed": False}
+                return row_of(schema.items, by_id[item_id] | stored)
 
             self._numbering.assign(connection, list(by_id), head.retraction, blank)
             if change != head.item_change:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Column, Connection, Table, bindparam, func, select
 
+from penchant.store.bulk import BulkInsert
 from penchant.store.database import Database
 
 # SQLite allows 32,766 parameters in a statement; few sizes keep few statements in its cache.
@@ -25,13 +26,14 @@ class Numbering:
     """
 
     def __init__(self, database: Database, table: Table, column: Column[Any]) -> None:
-        self._database, self._table = database, table
+        self._database = database
         self._known: dict[str, int] = {}
         self._epoch = -1
         self.query = select(column, table.c.number).where(
             column.in_(bindparam("ids", expanding=True))
         )
         self._last = select(func.max(table.c.number))
+        self._insert = BulkInsert(database, table)
         database.rolled_back.append(self._known.clear)
 
     def assign(
@@ -39,9 +41,9 @@ class Numbering:
         connection: Connection,
         ids: Iterable[str],
         epoch: int,
-        blank: Callable[[int, str], dict[str, Any]],
+        blank: Callable[[int, str], tuple[Any, ...]],
     ) -> dict[str, int]:
-        """Return a mapping that has every id; unknown ones get a row, made by `blank`."""
+        """Return a mapping that has every id; unknown ones get the row that `blank` makes."""
         known = self._known
         if epoch != self._epoch or len(known) > CACHED:
             known.clear()
@@ -54,8 +56,7 @@ class Numbering:
         if missing:
             last = connection.execute(self._last).scalar()
             start = 0 if last is None else last + 1
-            rows = [blank(number, i) for number, i in enumerate(missing, start)]
-            connection.execute(self._table.insert(), rows)
+            self._insert(connection, [blank(n, i) for n, i in enumerate(missing, start)])
             known.update(zip(missing, range(start, start + len(missing)), strict=True))
         return known
 

@@ -131,13 +131,8 @@ class UserTable:
                 connection.execute(self._update, changed)
             new = [i for i in wanted if i not in known]
 
-            def blank(number: int, user_id: str) -> dict[str, Any]:
-                return {
-                    "number": number,
-                    "user_id": user_id,
-                    "attributes": wanted[user_id],
-                    "change": head.user_change + 1,
-                }
+            def blank(number: int, user_id: str) -> tuple[Any, ...]:
+                return number, user_id.encode(), wanted[user_id], head.user_change + 1
 
             self._numbering.assign(connection, new, head.retraction, blank)
             if new or changed:

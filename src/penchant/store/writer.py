@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 T = TypeVar("T")
 
 # Bounds how long a single event waits behind a bulk load, and what a crash takes back.
-GROUP_ROWS = 20_000
+GROUP_ROWS = 50_000
 WAITING = 4096
 
 
@@ -36,7 +36,8 @@ class Writer:
     """Runs jobs in one thread, in order, several in one transaction.
 
     `connect` opens the connection that writes, `locked` is held around each transaction,
-    `begin` opens it, `rolled_back` is told when one was taken back.
+    `begin` opens it, told how many rows it will have, `rolled_back` is told when one was taken
+    back.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Writer:
         name: str,
         connect: Callable[[], Connection],
         locked: Callable[[], AbstractContextManager[None]],
-        begin: Callable[[Connection], None],
+        begin: Callable[[Connection, int], None],
         rolled_back: Callable[[], None],
     ) -> None:
         self._connect, self._locked, self._begin = connect, locked, begin
@@ -107,7 +108,7 @@ class Writer:
                 if self._connection is None:
                     self._connection = self._connect()
                 with self._connection.begin():
-                    self._begin(self._connection)
+                    self._begin(self._connection, sum(task.rows for task in group))
                     answers = [task.job(self._connection) for task in group]
         except BaseException as error:
             self._rolled_back()
