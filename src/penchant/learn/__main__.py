@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from penchant.types import Error
+# Read by OpenMP when LightGBM and torch load it: threads that wait must sleep. Spinning ones stall
+# each other for minutes wherever the machine is shared, and gain a few percent where it is not.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from penchant.types import Error  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,8 @@ class LearnConfig:
 
     `window` is the share of the newest wanted events that the ranker learns from, out of time;
     `requests` how many requests of that window become rows; `refit` the share of the epochs that
-    the networks continue for when everything is known. `keep` is how many snapshots stay.
+    the networks continue for when everything is known; `ablate` whether the report says what each
+    source adds; `keep` how many snapshots stay.
     """
 
     effort: Effort = "balanced"
@@ -29,6 +30,7 @@ class LearnConfig:
     refit: float = 0.2
     whitened: int = 128
     tuning_seconds: float = 0.0
+    ablate: bool = True
     keep: int = 5
     seed: int = 0
     threads: int = 0
@@ -52,6 +54,7 @@ def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
             balanced,
             effort="fast",
             requests=2500,
+            ablate=False,
             sources=replace(sources, sequence=None, sequence_text=None),
             ranker=replace(balanced.ranker, trees=200),
         )

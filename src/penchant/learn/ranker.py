@@ -26,7 +26,7 @@ class RankerConfig:
     ridge: float = 5.0
     truncation: int = 20
     patience: int = 50
-    negatives: int = 150  # per request, drawn from the pool; all of the wanted are kept
+    negatives: int = 100  # per request, drawn from the pool; all of the wanted are kept
     threads: int = 0
 
 

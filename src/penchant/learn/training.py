@@ -148,7 +148,7 @@ class Training:
 
     def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
         """Return NDCG@10 of the ranker without each costly source, on the same later requests."""
-        if choice.scorer != "ranker":
+        if choice.scorer != "ranker" or not self.config.ablate:
             return {}
         out = {}
         groups = {
