@@ -1,4 +1,4 @@
-"""Choosing the scorer: trees, the plain sum, or one source alone, whatever wins on later requests."""
+"""Choosing the scorer: trees, the plain sum or one source, whatever wins on later requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows for the ranker: the pool of each walked request with its features and what was then wanted."""
+"""Rows for the ranker: the pool of each walked request, its features, and what was then wanted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Progress = Callable[[str, float], None]
 class Rows:
     """Candidates of many requests, stacked: request r owns rows starts[r] to starts[r + 1].
 
-    `features` float32[rows, f], `items` int32[rows], `wanted` bool[rows], `times` float64[requests], `users`
-    int32[requests], `missed` int32[requests] counts targets that recall did not propose.
+    `features` float32[rows, f], `items` int32[rows], `wanted` bool[rows], `times`
+    float64[requests], `users` int32[requests], `missed` int32[requests] counts targets that recall did not propose.
     """
 
     features: Floats

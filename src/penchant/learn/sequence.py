@@ -190,7 +190,7 @@ class SequenceLearner:
             for batch in self._batches(ordered, windows):
                 loss = self._loss(batch, popular)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
                 nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimiser.step()
                 step += 1

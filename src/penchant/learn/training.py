@@ -1,4 +1,4 @@
-"""One training: view -> sources on the past -> rows of what came next -> scorer -> refit -> snapshot.
+"""One training: view, sources on the past, rows of what came next, scorer, refit, snapshot.
 
 Everything the ranker learns from was scored by sources that had not seen it, and everything that is
 served was refitted on all there is.
@@ -83,7 +83,7 @@ class Training:
                 f"found {len(wanted)}; record more and train again (until then popularity, "
                 "co-visitation and text answer)"
             )
-        begin = wanted.quantile(1 - config.window)
+        begin = wanted.newest(config.window)
         learner = SourcesLearner(config.sources, view.n_items, view.vectors)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell)

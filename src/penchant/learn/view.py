@@ -76,6 +76,14 @@ class View:
         new = np.flatnonzero(np.diff(view.users, prepend=-1) != 0)
         return view, np.append(new, len(view)).astype(np.int64)
 
-    def quantile(self, q: float) -> float:
-        """Return the moment at which the share `q` of the events has happened."""
-        return float(np.quantile(self.times, q, method="nearest")) if len(self) else 0.0
+    def newest(self, share: float) -> float:
+        """Return the moment from which on about `share` of the events happened.
+
+        A moment is never cut in two, so with few distinct times (dates without hours) the share is
+        the nearest that there is; at least one moment lies before.
+        """
+        times, counts = np.unique(self.times, return_counts=True)
+        if len(times) < 2:
+            return float(times[0]) if len(times) else 0.0
+        since = counts[::-1].cumsum()[::-1] / len(self)
+        return float(times[1 + int(np.argmin(np.abs(since[1:] - share)))])

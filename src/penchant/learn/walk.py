@@ -1,7 +1,7 @@
 """The walk: requests in the order of time, each asked with only what had happened by then.
 
-Rows for the ranker, gates and tuning all come from here, through the same recall, state and features
-that answer live.
+Rows for the ranker, gates and tuning all come from here, through the same recall, state and
+features that answer live.
 """
 
 from __future__ import annotations

@@ -24,18 +24,23 @@ class SparseRows:
         """Return the `keep` largest entries by magnitude of each row of float32[n, m]."""
         n, m = matrix.shape
         keep = min(keep, m)
-        if keep < m:
-            columns = np.argpartition(-np.abs(matrix), keep - 1, axis=1)[:, :keep]
-        else:
-            columns = np.broadcast_to(np.arange(m), (n, m))
-        columns = np.sort(columns, axis=1)
-        values = np.take_along_axis(matrix, columns, axis=1)
-        nonzero = values != 0
-        starts = np.concatenate(([0], np.cumsum(nonzero.sum(axis=1)))).astype(np.int64)
+        starts, all_columns, all_values = [np.zeros(1, dtype=np.int64)], [], []
+        for begin in range(0, n, 1024):  # in blocks: the indices of a whole matrix weigh twice it
+            block = matrix[begin : begin + 1024]
+            if keep < m:
+                columns = np.argpartition(-np.abs(block), keep - 1, axis=1)[:, :keep]
+                columns = np.sort(columns, axis=1)
+            else:
+                columns = np.broadcast_to(np.arange(m), block.shape)
+            values = np.take_along_axis(block, columns, axis=1)
+            nonzero = values != 0
+            starts.append(starts[-1][-1] + np.cumsum(nonzero.sum(axis=1)))
+            all_columns.append(columns[nonzero].astype(np.int32))
+            all_values.append(values[nonzero].astype(np.float32))
         return cls(
-            starts,
-            columns[nonzero].astype(np.int32),
-            values[nonzero].astype(np.float32),
+            np.concatenate(starts).astype(np.int64),
+            np.concatenate([*all_columns, np.zeros(0, dtype=np.int32)]),
+            np.concatenate([*all_values, np.zeros(0, dtype=np.float32)]),
         )
 
     @classmethod
