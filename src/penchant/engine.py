@@ -58,7 +58,7 @@ Tell = Callable[[str, float], None]
 
 
 class Engine:
-    """A recommender in a directory. Safe for threads; refuses use after a fork; close it, or `with`.
+    """A recommender in a directory. Safe for threads, not after a fork; close it, or use `with`.
 
     Every method that takes `now` uses nothing later than it; left out, it is the clock.
     """
@@ -92,7 +92,7 @@ class Engine:
         """Return counts of what was new, changed, the same and kept aside.
 
         `items`, `users` and `links` are each a path, a frame of any library, or an iterable of
-        dicts or `Item`, `User`, `Link`. Items are upserted by item_id and are recommendable at once.
+        dicts or `Item`, `User`, `Link`. Items are upserted by item_id, recommendable at once.
         """
         counts: dict[str, int] = {}
         if items is not None:
@@ -266,7 +266,7 @@ class Engine:
         return self._store.log.retract(user=user) if user >= 0 else 0
 
     def merge(self, user_id: str, *, into: str) -> int:
-        """Return how many events of a visitor now belong to `into`, who the visitor turned out to be."""
+        """Return how many events of a visitor now belong to `into`, who they turned out to be."""
         visitor, user = self._asking.user(user_id), self._asking.user(into)
         if visitor < 0:
             return 0

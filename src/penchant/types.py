@@ -1,8 +1,8 @@
-"""The nouns of the engine: what goes in (items, people, links, events), and what comes out (slates).
+"""The nouns of the engine: what goes in (items, people, links, events), what comes out (slates).
 
-Everything here is a frozen dataclass without behaviour of its own. Times are seconds since the epoch
-in UTC, as `float`; ids are the caller's own strings. Inside the engine a user or an item is an `int`
-number, its row in the store; numbers never leave the engine.
+Everything here is a frozen dataclass without behaviour of its own. Times are seconds since the
+epoch in UTC, as `float`; ids are the caller's own strings. Inside the engine a user or an item is
+an `int` number, its row in the store; numbers never leave the engine.
 """
 
 from __future__ import annotations
@@ -201,9 +201,7 @@ class Slate(Sequence[Recommendation]):
     def __getitem__(self, index: int) -> Recommendation: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Recommendation, ...]: ...
-    def __getitem__(
-        self, index: int | slice
-    ) -> Recommendation | tuple[Recommendation, ...]:
+    def __getitem__(self, index: int | slice) -> Recommendation | tuple[Recommendation, ...]:
         return self.recommendations[index]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""A person's interests by name: the categories and tags of what they wanted, how strong, which way."""
+"""A person's interests by name: categories and tags of what they wanted, how strong, which way."""
 
 from __future__ import annotations
 

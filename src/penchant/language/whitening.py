@@ -44,6 +44,6 @@ class Whitening:
         empty = ~np.isfinite(vectors[:, 0]) | (np.abs(vectors).max(axis=1) == 0)
         out = (vectors - self.mean) @ self.matrix
         norm = np.linalg.norm(out, axis=1, keepdims=True)
-        out = (out / np.maximum(norm, 1e-9)).astype(np.float32)
-        out[empty] = np.nan
-        return out
+        unit: Floats = (out / np.maximum(norm, 1e-9)).astype(np.float32)
+        unit[empty] = np.nan
+        return unit

@@ -20,7 +20,7 @@ from typing import Any
 # each other for minutes wherever the machine is shared, and gain a few percent where it is not.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from penchant.types import Error  # noqa: E402
+from penchant.types import Error
 
 
 def main(arguments: list[str] | None = None) -> int:

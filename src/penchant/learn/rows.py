@@ -21,7 +21,8 @@ class Rows:
     """Candidates of many requests, stacked: request r owns rows starts[r] to starts[r + 1].
 
     `features` float32[rows, f], `items` int32[rows], `wanted` bool[rows], `times`
-    float64[requests], `users` int32[requests], `missed` int32[requests] counts targets that recall did not propose.
+    float64[requests], `users` int32[requests], `missed` int32[requests] counts targets that
+    recall did not propose.
     """
 
     features: Floats

@@ -2,8 +2,8 @@
 
 The pool arrives with one column per source score. Added here: the rank of each candidate within
 each source, how popular it is at four speeds and where that is going, its age, how it sits with the
-person's categories, prices and text, and a few facts of the request that let a tree tell a returning
-customer from one who is filling a basket.
+person's categories, prices and text, and a few facts of the request that let a tree tell somebody
+who returns from somebody who is filling a basket.
 """
 
 from __future__ import annotations
@@ -191,7 +191,8 @@ def _gaps(scores: Floats) -> Floats:
 def _rank_in(values: Floats, everything: Floats) -> Floats:
     """Return log2(1 + how many of `everything` are above) for each value."""
     above = len(everything) - np.searchsorted(np.sort(everything), values, side="right")
-    return np.log2(1.0 + above)
+    ranks: Floats = np.log2(1.0 + above).astype(np.float32)
+    return ranks
 
 
 def _days(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

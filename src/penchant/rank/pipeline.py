@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ DEADLINE = 0.25  # seconds that recall may take before the remaining sources are
 
 
 class Pipeline:
-    """Recall and the stages after it: asked a query and a state, it answers candidates, best first."""
+    """Recall and the stages after it: a query and a state in, candidates out, best first."""
 
     def __init__(self, recall: Recall, stages: Sequence[Stage]) -> None:
         self.recall = recall
@@ -76,7 +77,9 @@ def load_pipeline(
     folder: Artefacts, recall: Recall, columns: ItemColumns, vectors: Vectors, threads: int = 1
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall."""
-    plan = folder.json("rank") if folder.has("rank.json") else {"scorer": "fusion", "weights": {}}
+    plan: dict[str, Any] = {"scorer": "fusion"}
+    if folder.has("rank.json"):
+        plan = folder.json("rank")
     affinity = None
     if plan.get("affinity"):
         theta = np.asarray(folder.array("affinity.theta"))

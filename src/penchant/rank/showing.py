@@ -1,4 +1,4 @@
-"""Showing: from ranked candidates to a slate with reasons, its record, and its explanation later."""
+"""Showing: from ranked candidates to a slate with reasons, its record, its explanation later."""
 
 from __future__ import annotations
 

@@ -85,8 +85,7 @@ def assemble(
         else:
             arrays = {f"{name}.factors": folder.array(f"{name}.factors")}
         sources.append(linear.load(name, meta, arrays))
-    for name in plan.sequence:
-        sources.append(load_sequence(folder, name, threads))
+    sources += [load_sequence(folder, name, threads) for name in plan.sequence]
     if plan.covisitation:
         counts: Floats = np.asarray(folder.array("covisitation.counts"))
         for name, together in (("after", False), ("together", True)):

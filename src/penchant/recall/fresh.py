@@ -1,4 +1,4 @@
-"""Recall of new and cold items: those that behaviour does not know yet, by their text or newness."""
+"""Recall of new and cold items: those behaviour does not know yet, by their text or newness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gather: ask every source, take the best of each, and give every candidate every source's score."""
+"""Gather: ask every source, take the best of each, give every candidate every source's score."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ class Recency:
         else:
             weight = np.exp2(-liked.moments / self.moments_half)
         weight = weight * np.exp2(-np.maximum(now - liked.times, 0.0) / (DAY * self.days_half))
-        return ((weight + self.floor) * liked.strengths).astype(np.float32)
+        out: Floats = ((weight + self.floor) * liked.strengths).astype(np.float32)
+        return out
 
 
 class ItemWeights:

@@ -54,9 +54,9 @@ class Popularity:
         with self._lock:
             self._advance(now, n_items)
             ages = now - self._origin
-            return (self._sums[:, :n_items] * np.exp2(-ages / self._lives)[:, None]).astype(
-                np.float32
-            )
+            decayed = self._sums[:, :n_items] * np.exp2(-ages / self._lives)[:, None]
+            counts: npt.NDArray[np.float32] = decayed.astype(np.float32)
+            return counts
 
     def first_seen(self, now: float, n_items: int) -> Times:
         """Return float64[n_items]: when each item was first wanted, inf where never by `now`."""

@@ -1,4 +1,4 @@
-"""A folder of learned things: arrays (npy), JSON and ONNX files by name, written once, then read."""
+"""A folder of learned things: arrays (npy), JSON, ONNX files by name, written once, then read."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class ItemColumns:
         self._lock = threading.Lock()
 
     def apply(self, changed: pl.DataFrame) -> npt.NDArray[np.int32]:
-        """Take in changed rows (`number`, `removed` and the ITEMS columns); return their numbers."""
+        """Take in changed rows (`number`, `removed`, the ITEMS columns); return their numbers."""
         if changed.is_empty():
             return np.zeros(0, dtype=np.int32)
         numbers = changed["number"].to_numpy().astype(np.int32)
