@@ -79,7 +79,8 @@ def solve(total: Floats, ridge: float) -> Floats:
     if not len(alive) or np.count_nonzero(total) <= len(alive):
         return out  # no pair of items was ever wanted together: nothing goes with anything
     kind = np.float64 if len(alive) < SINGLE_ABOVE else np.float32
-    left = np.asfortranarray(total[np.ix_(alive, alive)], dtype=kind)
+    part = total[np.ix_(alive, alive)]
+    left: npt.NDArray[np.floating] = np.asfortranarray(part, dtype=kind)
     left[np.diag_indices(len(alive))] += ridge
     inverse = _inverse(left)
     diagonal = np.diag(inverse).copy()
