@@ -6,13 +6,14 @@ from hashlib import blake2b
 
 import polars as pl
 
-_TOLD = b"penchant.id"
+from penchant.store.events import event_key
+
 _CONTENT = b"penchant.content"
 
 
 def id_key(event_id: str) -> bytes:
     """Return the key of an event that the caller gave an id."""
-    return blake2b(event_id.encode(), digest_size=16, person=_TOLD).digest()
+    return event_key(event_id)
 
 
 def id_keys(event_ids: pl.Series) -> pl.Series:

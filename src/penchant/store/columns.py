@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Mapping
 
@@ -35,7 +34,7 @@ class ItemColumns:
         self.retired = np.zeros(0, dtype=np.bool_)
         self._category_of: dict[str, int] = {}
         self._extra: list[tuple[str, tuple[str, ...]]] = []
-        self._where: tuple[int, dict[str, list[object]]] = (-1, {})
+        self._windows = False
         self._lock = threading.Lock()
 
     def apply(self, changed: pl.DataFrame) -> npt.NDArray[np.int32]:
@@ -44,16 +43,22 @@ class ItemColumns:
             return np.zeros(0, dtype=np.int32)
         numbers = changed["number"].to_numpy().astype(np.int32)
         with self._lock:
-            self._grow(int(numbers.max()) + 1)
+            need = int(numbers.max()) + 1
+            self._grow(need)
             for row in changed.iter_rows(named=True):
                 self._apply(int(row["number"]), row)
+            # Last, because requests read meanwhile: what they count is there as a whole.
+            self.n = max(self.n, need)
             self.version += 1
         return numbers
 
     def servable(self, now: float) -> npt.NDArray[np.bool_]:
         """Return bool[n]: not retired, and inside its stock window at `now`."""
         n = self.n
-        return ~self.retired[:n] & (self.stock_from[:n] <= now) & (self.stock_until[:n] >= now)
+        allowed: npt.NDArray[np.bool_] = ~self.retired[:n]
+        if self._windows:
+            allowed &= (self.stock_from[:n] <= now) & (self.stock_until[:n] >= now)
+        return allowed
 
     def numbers(self, item_ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the number of each id, -1 where the catalogue has never heard of it."""
@@ -65,32 +70,16 @@ class ItemColumns:
         first = (self.categories[category],) if category >= 0 else ()
         return tuple(dict.fromkeys((*first, *self._extra[number][1])))
 
-    def table(self) -> Mapping[str, list[object]]:
-        """Return every column by name for filters: the item's own fields and its attributes."""
-        with self._lock:
-            version, table = self._where
-            if version == self.version:
-                return table
-            n = self.n
-            table = {
-                "item_id": list(self.ids),
-                "title": list(self.titles),
-                "category": [self.categories[c] if c >= 0 else None for c in self.category[:n]],
-                "price": [None if np.isnan(p) else float(p) for p in self.price[:n]],
-                "released": [None if np.isinf(r) else float(r) for r in self.released[:n]],
-                "tags": [list(tags) for _, tags in self._extra],
-            }
-            for number, (attributes, _) in enumerate(self._extra):
-                for key, value in json.loads(attributes or "{}").items():
-                    if key not in table:
-                        table[key] = [None] * n
-                    if key not in ("item_id", "title", "category", "price", "released", "tags"):
-                        table[key][number] = value
-            self._where = (self.version, table)
-            return table
+    def tags(self, n: int) -> list[tuple[str, ...]]:
+        """Return the tags of the first `n` items."""
+        return [tags for _, tags in self._extra[:n]]
+
+    def attributes(self, n: int) -> list[str]:
+        """Return the attributes of the first `n` items, each a JSON object in text, or empty."""
+        return [attributes for attributes, _ in self._extra[:n]]
 
     def _grow(self, need: int) -> None:
-        if need <= self.n:
+        if need <= len(self.ids):
             return
         if need > len(self.price):
             more = max(need, int(1.2 * len(self.price))) - len(self.price)
@@ -100,11 +89,10 @@ class ItemColumns:
             self.stock_from = np.pad(self.stock_from, (0, more), constant_values=-np.inf)
             self.stock_until = np.pad(self.stock_until, (0, more), constant_values=np.inf)
             self.retired = np.pad(self.retired, (0, more))
-        grown = need - self.n
-        self.ids += [""] * grown
+        grown = need - len(self.ids)
         self.titles += [""] * grown
         self._extra += [("", ())] * grown
-        self.n = need
+        self.ids += [""] * grown
 
     def _apply(self, number: int, row: Mapping[str, object]) -> None:
         self.ids[number] = str(row["item_id"])
@@ -116,6 +104,7 @@ class ItemColumns:
         self.released[number] = _seconds(row["released"], np.inf)
         self.stock_from[number] = _seconds(row["stock_from"], -np.inf)
         self.stock_until[number] = _seconds(row["stock_until"], np.inf)
+        self._windows |= row["stock_from"] is not None or row["stock_until"] is not None
         self.retired[number] = bool(row["removed"])
         tags = row["tags"] or ()
         self._extra[number] = (str(row["attributes"] or ""), tuple(tags))  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ _LAST = 2**63 - 1
 
 def event_key(event_id: str) -> bytes:
     """Return the 16 bytes under which an event with the caller's `event_id` is known."""
-    return blake2b(event_id.encode(), digest_size=KEY_BYTES).digest()
+    return blake2b(event_id.encode(), digest_size=KEY_BYTES, person=b"penchant.id").digest()
 
 
 def microseconds(seconds: float) -> int:
