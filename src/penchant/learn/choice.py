@@ -36,8 +36,7 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> C
     The fallback is the normalised sum of all sources; the best single source takes its place where
     the sum loses to it. Trees must beat that fallback to be used.
     """
-    cut = float(np.quantile(rows.times, 1 - share)) if len(rows) else 0.0
-    early, late = rows.take(rows.times < cut), rows.take(rows.times >= cut)
+    early, late = rows.split(share)
     measured: dict[str, float] = {}
     sources = rows.names[: rows.n_sources]
     for column, name in enumerate(sources):
@@ -79,8 +78,7 @@ def without(
     Candidates that only a hidden source proposed stay in the pool: this measures what a source's
     opinion adds, not what its proposals do.
     """
-    cut = float(np.quantile(rows.times, 1 - share))
-    early, late = rows.take(rows.times < cut), rows.take(rows.times >= cut)
+    early, late = rows.split(share)
     hidden = {f"{source}{end}" for source in sources for end in ("", "_rank", "_gap")}
     names = [name for name in rows.names if name not in hidden]
     booster = ranker.fit(early, config, seed=seed, trees=choice.trees, names=names)

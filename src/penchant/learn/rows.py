@@ -39,21 +39,28 @@ class Rows:
     def __len__(self) -> int:
         return len(self.times)
 
-    def take(self, requests: npt.NDArray[np.bool_]) -> Rows:
-        """Return the rows of the chosen requests only."""
-        sizes = np.diff(self.starts)
-        keep = np.repeat(requests, sizes)
-        return Rows(
-            self.features[keep],
-            self.items[keep],
-            self.wanted[keep],
-            np.concatenate(([0], np.cumsum(sizes[requests]))).astype(np.int64),
-            self.times[requests],
-            self.users[requests],
-            self.missed[requests],
-            tuple(arm for arm, use in zip(self.arms, requests, strict=True) if use),
-            self.names,
-            self.n_sources,
+    def split(self, share: float) -> tuple[Rows, Rows]:
+        """Return the earlier requests and the later ones, which are about `share` of all.
+
+        Requests lie in the order of time, so both are views: nothing is copied.
+        """
+        cut = (
+            int(np.searchsorted(self.times, np.quantile(self.times, 1 - share))) if len(self) else 0
+        )
+        return self._part(0, cut), self._part(cut, len(self))
+
+    def _part(self, begin: int, end: int) -> Rows:
+        first, last = int(self.starts[begin]), int(self.starts[end])
+        return replace(
+            self,
+            features=self.features[first:last],
+            items=self.items[first:last],
+            wanted=self.wanted[first:last],
+            starts=self.starts[begin : end + 1] - first,
+            times=self.times[begin:end],
+            users=self.users[begin:end],
+            missed=self.missed[begin:end],
+            arms=self.arms[begin:end],
         )
 
     def with_column(self, name: str, column: Floats) -> Rows:
