@@ -44,9 +44,11 @@ class Rows:
 
         Requests lie in the order of time, so both are views: nothing is copied.
         """
-        cut = (
-            int(np.searchsorted(self.times, np.quantile(self.times, 1 - share))) if len(self) else 0
-        )
+        cut = round((1 - share) * len(self))
+        if len(self) and self.times[0] < self.times[-1]:
+            # Between two moments, so that nothing of the later ones is known to the earlier; where
+            # all requests are of one moment, they are different people's, and any cut will do.
+            cut = int(np.searchsorted(self.times, self.times[min(cut, len(self) - 1)]))
         return self._part(0, cut), self._part(cut, len(self))
 
     def _part(self, begin: int, end: int) -> Rows:
