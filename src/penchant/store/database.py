@@ -186,8 +186,7 @@ class Database:
         if self.dialect == "sqlite":
             url = self.url
             if self.read_only:
-                path = Path(self.url.database or "").resolve()
-                url = url.set(database=path.as_uri(), query={"mode": "ro", "uri": "true"})
+                url = _reading(Path(self.url.database or "").resolve())
             engine = create_engine(
                 url,
                 poolclass=NullPool,
@@ -303,6 +302,16 @@ class Database:
         with suppress(SQLAlchemyError):
             connection.invalidate()
             connection.close()
+
+
+def _reading(path: Path) -> URL:
+    query = {"mode": "ro", "uri": "true"}
+    log = path.with_name(f"{path.name}-wal")
+    if not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size):
+        # Even readers share a file beside the database. Where it cannot be made, nobody writes
+        # either (or the log would be there), so the file is as good as read-only itself.
+        query["immutable"] = "1"
+    return URL.create("sqlite", database=path.as_uri(), query=query)
 
 
 def _end(writer: Writer, process: int) -> None:

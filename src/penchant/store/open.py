@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from penchant.store import schema
 from penchant.store.database import Database
 from penchant.store.events import EventLog
-from penchant.store.faults import StoreError
+from penchant.store.faults import StoreError, StoreReadOnly
 from penchant.store.impressions import Impressions
 from penchant.store.items import ItemTable
 from penchant.store.migrate import migrate
@@ -37,14 +37,16 @@ class Store:
         self.read_only = read_only
         self.settings = Settings(directory / FILE)
         self.snapshots = Snapshots(directory / SNAPSHOTS, read_only=read_only)
-        self._databases: list[Database] = []
+        opened: list[Database] = []
         try:
-            main = self._database(url, LOG_FILE, exclusive=True)
-            shown = self._database(url, IMPRESSIONS_FILE, exclusive=False, relaxed=True)
+            for name in (LOG_FILE, IMPRESSIONS_FILE):
+                opened.append(self._database(url, name))
+                migrate(opened[-1])
         except BaseException:
-            for database in self._databases:
+            for database in opened:
                 database.close()
             raise
+        main, shown = self.databases = (opened[0], opened[1])
         users = Numbering(main, schema.users, schema.users.c.user_id)
         items = Numbering(main, schema.items, schema.items.c.item_id)
         self.impressions = Impressions(shown)
@@ -54,6 +56,12 @@ class Store:
         self.people = UserTable(main, users, retractions)
         self.quarantine = Quarantine(main)
         self._follower = Follower(main, self.log, self.catalogue, directory / SNAPSHOTS / CURRENT)
+
+    def check(self, *, writing: bool = False) -> None:
+        """Raise when the store is closed, used after a fork or, `writing`, was opened to read."""
+        self.databases[0].check()
+        if writing and self.read_only:
+            raise StoreReadOnly(f"{self.directory} was opened to read; open it to write")
 
     def moved(self, position: Position | None = None) -> bool:
         """Return whether anything was written since `position`, or since the last `tail`."""
@@ -66,7 +74,7 @@ class Store:
     def close(self) -> None:
         """Write what waits and close everything; closing twice is allowed."""
         self._follower.close()
-        for database in self._databases:
+        for database in self.databases:
             database.close()
 
     def __enter__(self) -> Store:
@@ -80,21 +88,19 @@ class Store:
     ) -> None:
         self.close()
 
-    def _database(
-        self, url: str | None, name: str, *, exclusive: bool, relaxed: bool = False
-    ) -> Database:
+    def _database(self, url: str | None, name: str) -> Database:
         path = self.directory / name
         if url is None and self.read_only and not path.exists():
             raise StoreError(f"{self.directory} is not a store yet: {name} is missing")
-        database = Database(
+        # Only what is numbered must become visible in order, and only the log must outlive a
+        # power cut whole.
+        shown = name == IMPRESSIONS_FILE
+        return Database(
             url if url is not None else URL.create("sqlite", database=str(path)),
             read_only=self.read_only,
-            exclusive=exclusive,
-            relaxed=relaxed,
+            exclusive=not shown,
+            relaxed=shown,
         )
-        self._databases.append(database)
-        migrate(database)
-        return database
 
 
 def open_store(directory: str | Path, url: str | None = None, *, read_only: bool = False) -> Store:

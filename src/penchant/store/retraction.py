@@ -150,8 +150,8 @@ class Retractions:
         connection.execute(
             update(heads).values(
                 retraction=heads.c.retraction + 1,
-                user_change=heads.c.user_change + (kind != "undo"),
-                link_change=heads.c.link_change + links,
+                user_change=heads.c.user_change + int(kind != "undo"),
+                link_change=heads.c.link_change + int(links),
             )
         )
         head = connection.execute(select(heads)).one()
