@@ -11,7 +11,10 @@ Macdonald 2023; Klenitskiy and Vasilev 2023).
 
 from __future__ import annotations
 
+import copy
+import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -289,22 +292,29 @@ class SequenceLearner:
 
 def export(network: Network, path: Path, config: SequenceConfig) -> None:
     """Write the network for any batch size and any history length up to `config.length`."""
-    network = network.to("cpu").eval()
+    # A copy: the learner goes on training the network where it is.
+    network = copy.deepcopy(network).to("cpu").eval()
     rows = torch.randn(2, 5, config.dimension)
     gaps = torch.zeros(2, 5, dtype=torch.long)
     ahead = torch.zeros(2, dtype=torch.long)
     batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=config.length)
-    torch.onnx.export(
-        network,
-        (rows, gaps, ahead),
-        str(path),
-        input_names=["rows", "gaps", "ahead"],
-        output_names=["wanted"],
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-        dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}, {0: batch}),
-    )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses a torchvision nobody needs
+    with warnings.catch_warnings():
+        # Of the exporter's own making: it copies a class it deprecated itself, and finds three
+        # names for two axes where the three inputs share them.
+        warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
+        warnings.filterwarnings("ignore", r".*axis name: \w+ will not be used", UserWarning)
+        torch.onnx.export(
+            network,
+            (rows, gaps, ahead),
+            str(path),
+            input_names=["rows", "gaps", "ahead"],
+            output_names=["wanted"],
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}, {0: batch}),
+        )
 
 
 def _windows(starts: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
