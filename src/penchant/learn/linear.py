@@ -112,19 +112,22 @@ def fit_factors(
     """Write implicit-feedback factors (iALS), for catalogues too large for a matrix of pairs."""
     import implicit.cpu.als as als
     from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     matrix = csr_matrix(
         (np.ones(len(view), dtype=np.float32), (view.users, view.items)),
         shape=(view.n_users, view.n_items),
     )
-    model = als.AlternatingLeastSquares(
-        factors=factors,
-        regularization=regularization,
-        alpha=alpha,
-        iterations=iterations,
-        random_state=seed,
-    )
-    model.fit(matrix, show_progress=False)
+    # Its threads each call BLAS: more than one thread there costs ten times as long.
+    with threadpool_limits(1, "blas"):
+        model = als.AlternatingLeastSquares(
+            factors=factors,
+            regularization=regularization,
+            alpha=alpha,
+            iterations=iterations,
+            random_state=seed,
+        )
+        model.fit(matrix, show_progress=False)
     learned = np.asarray(model.item_factors, dtype=np.float32)
     never = np.asarray(matrix.sum(axis=0)).ravel() == 0
     learned[never] = np.nan
