@@ -121,7 +121,10 @@ class Vectors:
         return out
 
     def set(self, numbers: Ids, rows: Floats) -> None:
-        """Take in the vectors float32[len(numbers), d] of new or changed items; the last wins."""
+        """Take in the vectors float32[len(numbers), d] of new or changed items; the last wins.
+
+        A row that is not finite means that the item has no vector (any more).
+        """
         numbers = np.asarray(numbers, dtype=np.int32)
         rows = np.asarray(rows, dtype=np.float32)
         if not len(numbers):
@@ -133,6 +136,7 @@ class Vectors:
         # Backwards, so that `unique` finds the last row of each number.
         numbers, last = np.unique(numbers[::-1], return_index=True)
         rows = rows[::-1][last]
+        rows[~np.isfinite(rows).all(axis=1)] = np.nan
         with self._guard:
             if not self._dimension and not self._state.n:
                 self._dimension = rows.shape[1]
@@ -204,10 +208,10 @@ def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
 
 
 def _int8(rows: Floats) -> npt.NDArray[np.int8]:
-    largest = np.abs(rows).max(axis=1) if rows.shape[1] else np.zeros(len(rows))
+    scales = (np.abs(rows).max(axis=1) / _LEVELS).astype("<f4")
     # A scale of NaN marks a row without a vector.
-    scales = (largest / _LEVELS).astype("<f4")
-    whole = np.isfinite(scales) & (scales > 0)
+    scales[~np.isfinite(scales)] = np.nan
+    whole = scales > 0
     out = np.zeros((len(rows), rows.shape[1] + _SCALE), dtype=np.int8)
     out[whole, :-_SCALE] = np.rint(rows[whole] / scales[whole, None])
     out[:, -_SCALE:] = scales[:, None].view(np.int8)

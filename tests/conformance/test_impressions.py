@@ -1,0 +1,123 @@
+"""What is shown is kept apart from the log, in the background, until its person is forgotten."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conformance.conftest import Place
+from penchant.store.impressions import Impression
+from penchant.store.open import Store
+from store.frames import events
+
+
+def shown(name: str, user: int = 0, now: float = 1.0, n: int = 3, f: int = 2) -> Impression:
+    rng = np.random.default_rng(len(name))
+    return Impression(
+        slate_id=name,
+        user=user,
+        now=now,
+        snapshot="000001-abc",
+        items=np.arange(n, dtype=np.int32),
+        scores=rng.random(n, dtype=np.float32),
+        propensities=rng.random(n, dtype=np.float32),
+        features=rng.random((n, f), dtype=np.float32),
+        names=tuple(f"f{k}" for k in range(f)),
+        reasons=tuple({"because": k} for k in range(n)),
+        notes={"device": "tv"},
+    )
+
+
+def assert_same(got: Impression | None, wanted: Impression) -> None:
+    assert got is not None
+    for name in ("items", "scores", "propensities", "features"):
+        left, right = getattr(got, name), getattr(wanted, name)
+        np.testing.assert_array_equal(left, right)
+        assert left.dtype == right.dtype
+    for name in ("slate_id", "user", "now", "snapshot", "names", "reasons", "notes"):
+        assert getattr(got, name) == getattr(wanted, name), name
+
+
+def test_a_slate_is_found_at_once_and_after_it_was_written(store: Store, place: Place) -> None:
+    wanted = shown("slate ✓\x00")
+    store.impressions.add(wanted)
+    assert_same(store.impressions.get(wanted.slate_id), wanted)
+    store.impressions.flush()
+    assert_same(store.impressions.get(wanted.slate_id), wanted)
+    assert_same(place.open().impressions.get(wanted.slate_id), wanted)
+    assert len(store.impressions) == 1
+    assert store.impressions.get("another") is None
+
+
+@pytest.mark.parametrize(("n", "f"), [(0, 0), (0, 3), (1, 0), (200, 60)])
+def test_slates_of_any_shape(store: Store, n: int, f: int) -> None:
+    wanted = shown("s", n=n, f=f)
+    wanted.features[:1, :1] = np.nan
+    store.impressions.add(wanted)
+    store.impressions.flush()
+    assert_same(store.impressions.get("s"), wanted)
+
+
+def test_closing_writes_what_waits(place: Place) -> None:
+    store = place.open()
+    for k in range(300):
+        store.impressions.add(shown(f"s{k}", now=k))
+    store.close()
+    assert len(place.open().impressions) == 300
+
+
+def test_a_slate_is_stored_once(store: Store) -> None:
+    store.impressions.add(shown("s", now=1))
+    store.impressions.add(shown("s", now=2))
+    store.impressions.flush()
+    got = store.impressions.get("s")
+    assert got is not None
+    assert got.now == 1
+    assert len(store.impressions) == 1
+
+
+def test_scan_is_in_order_of_time_between_two_times(store: Store) -> None:
+    for k in (5, 1, 3, 3, 2):
+        store.impressions.add(shown(f"s{len(store.impressions)}-{k}", now=k))
+        store.impressions.flush()
+    assert [i.now for i in store.impressions.scan()] == [1, 2, 3, 3, 5]
+    assert [i.now for i in store.impressions.scan(since=2, until=5)] == [2, 3, 3]
+    assert list(store.impressions.scan(since=9)) == []
+
+
+def test_old_ones_can_be_purged(store: Store) -> None:
+    for k in range(4):
+        store.impressions.add(shown(f"s{k}", now=k))
+    assert store.impressions.purge(before=2) == 2
+    assert [i.now for i in store.impressions.scan()] == [2, 3]
+    assert store.impressions.purge() == 0
+
+
+def test_forgetting_a_person_removes_what_they_were_shown(store: Store) -> None:
+    store.log.append(events(("gone", "a", 1), ("stays", "a", 1)))
+    for k in range(3):
+        store.impressions.add(shown(f"g{k}", user=0))
+    store.impressions.add(shown("s", user=1))
+    store.log.retract(user=0)
+    assert [i.slate_id for i in store.impressions.scan()] == ["s"]
+
+
+def test_writing_what_was_shown_does_not_move_the_log(store: Store, place: Place) -> None:
+    from penchant.store.tail import Position
+
+    position = store.tail(Position()).position
+    store.impressions.add(shown("s"))
+    store.impressions.flush()
+    assert not store.moved(position)
+
+
+def test_a_failure_in_the_background_is_counted_and_told_by_flush(store: Store) -> None:
+    bad = shown("bad")
+    object.__setattr__(bad, "notes", {"no": object()})
+    store.impressions.add(bad)
+    store.impressions.add(shown("good"))
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        store.impressions.flush()
+    store.impressions.flush()
+    assert store.impressions.failed == 1
+    assert [i.slate_id for i in store.impressions.scan()] == ["good"]
