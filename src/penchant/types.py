@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
 Ids = npt.NDArray[np.int32]
@@ -24,6 +26,7 @@ Times = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 Seen = Literal["hide", "keep"]
+Effort = Literal["fast", "balanced", "best"]
 
 
 class Error(Exception):
@@ -307,6 +310,12 @@ class Report:
     data: Mapping[str, Any] = field(repr=False)
     html: str = field(repr=False)
     text: str = ""
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any], folder: Path) -> Report:
+        """Return the report whose data are at hand, and whose page and text lie in `folder`."""
+        page, text = (folder / f"report.{kind}" for kind in ("html", "txt"))
+        return cls(data, page.read_text("utf-8"), text.read_text("utf-8"))
 
     def to_json(self, path: str | None = None) -> str:
         """Return the report as JSON, written to `path` if given."""

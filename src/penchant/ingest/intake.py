@@ -44,6 +44,34 @@ class Intake:
         return "\n".join(lines)
 
 
+class Counts(dict[str, int]):
+    """What became of an import, rule by rule; prints like the dict it is.
+
+    `mapping` says, to be printed, which column was taken for what and what was assumed.
+    """
+
+    mapping: str = ""
+
+    @classmethod
+    def of(cls, intake: Intake, stored: Mapping[str, int]) -> Counts:
+        """Return the counts of reading and of storing."""
+        counts = cls({**intake.counts, **stored})
+        counts.mapping = "\n".join([str(intake.columns), *(f"  {n}" for n in intake.notes)])
+        return counts
+
+    def named(self, what: str) -> Counts:
+        """Return the same counts under names of their own."""
+        counts = Counts({f"{what}_{name}": count for name, count in self.items()})
+        counts.mapping = self.mapping
+        return counts
+
+    def beside(self, other: Counts) -> Counts:
+        """Return both counts together."""
+        counts = Counts({**self, **other})
+        counts.mapping = "\n".join(part for part in (self.mapping, other.mapping) if part)
+        return counts
+
+
 def no_quarantine() -> pl.DataFrame:
     """Return a quarantine frame without rows."""
     return pl.DataFrame(schema=dict(QUARANTINE))

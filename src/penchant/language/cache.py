@@ -37,10 +37,18 @@ class CachedEncoder:
     1.5e-5 a component (float16 has 1e-4). What is returned is always rounded that way, so an answer
     does not change when the file is lost. At most `most` vectors are kept, the oldest go first.
     A damaged file is made anew. One that cannot be written (a full disk, a read-only folder) is
-    only a slower encoder: `unsaved` counts the vectors that it should have kept.
+    only a slower encoder: `unsaved` counts the vectors that it should have kept. With `read_only`
+    the file is never made or written.
     """
 
-    def __init__(self, encoder: Encoder, path: str | Path, *, most: int = 2_000_000) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        path: str | Path,
+        *,
+        most: int = 2_000_000,
+        read_only: bool = False,
+    ) -> None:
         self.encoder = encoder
         self.path = Path(path)
         self.most = max(1, most)
@@ -48,7 +56,7 @@ class CachedEncoder:
         self.misses = 0
         self.unsaved = 0
         self._lock = threading.Lock()
-        self._connection, self._lasts = _connect(self.path)
+        self._connection, self._lasts = _connect(self.path, read_only)
 
     @property
     def id(self) -> str:
@@ -137,8 +145,12 @@ def _parts(keys: list[bytes]) -> Iterator[list[bytes]]:
         yield keys[start : start + _LOOKUP]
 
 
-def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
+def _connect(path: Path, read_only: bool) -> tuple[sqlite3.Connection, bool]:
     """Return a connection, and whether it lasts: in memory where the file cannot be used."""
+    if read_only:
+        with contextlib.suppress(sqlite3.DatabaseError):
+            return _reading(path), False
+        return _opened(":memory:"), False
     with contextlib.suppress(sqlite3.OperationalError, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -150,6 +162,19 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             return _opened(str(path)), True
     return _opened(":memory:"), False
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("SELECT number FROM vector LIMIT 1")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _opened(path: str) -> sqlite3.Connection:

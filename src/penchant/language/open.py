@@ -37,8 +37,12 @@ class EncoderConfig(BaseModel):
     retries: int = Field(default=2, ge=0)
 
 
-def open_encoder(config: EncoderConfig, cache_path: str | Path | None = None) -> Encoder:
+def open_encoder(
+    config: EncoderConfig, cache_path: str | Path | None = None, *, read_only: bool = False
+) -> Encoder:
     """Return the encoder of `config`, remembering vectors in the file `cache_path` if given.
+
+    `read_only` takes vectors from the file but adds none to it.
 
     Exports the model on first use (about half a minute). Raises what its parts raise:
     WeightsMissing, ExportFailed, EncoderDamaged, EndpointFailed, InvalidInput.
@@ -63,4 +67,4 @@ def open_encoder(config: EncoderConfig, cache_path: str | Path | None = None) ->
         )
     if cache_path is None or not config.cached:
         return encoder
-    return CachedEncoder(encoder, cache_path, most=config.cached)
+    return CachedEncoder(encoder, cache_path, most=config.cached, read_only=read_only)

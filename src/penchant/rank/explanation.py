@@ -52,26 +52,40 @@ def mattered(recall: Recall, state: State, items: Ids, columns: ItemColumns) -> 
 
     Shares are of the positive terms of the linear sources, so they add up to at most 1.
     """
-    heads = [source for source in recall.sources if isinstance(source, ItemWeights)]
-    out = []
-    for item in items.tolist():
-        terms = np.zeros(len(state.liked), dtype=np.float64)
-        for head in heads:
-            own = np.maximum(head.contributions(state, item), 0.0)
-            if own.sum() > 0:
-                terms += own / own.sum()
-        total = terms.sum()
-        best = np.argsort(-terms, kind="stable")[:3]
-        out.append(
-            [
-                Reason(
-                    "event", columns.titles[n] or columns.ids[n], terms[i] / total, columns.ids[n]
-                )
-                for i in best
-                if total > 0 and terms[i] > 0
-                for n in [int(state.liked.items[i])]
-            ]
-        )
+    terms = np.zeros((len(items), len(state.liked)), dtype=np.float64)
+    for head in recall.sources:
+        if isinstance(head, ItemWeights):
+            own = np.maximum(_terms(head, state, items), 0.0)
+            total = own.sum(axis=1, keepdims=True)
+            terms += np.divide(own, total, out=np.zeros_like(terms), where=total > 0)
+    shares = terms / np.maximum(terms.sum(axis=1, keepdims=True), 1e-30)
+    best = np.argsort(-terms, axis=1, kind="stable")[:, :3]
+    had = state.liked.items.tolist()
+    return [
+        [
+            Reason(
+                "event",
+                columns.titles[had[i]] or columns.ids[had[i]],
+                float(row[i]),
+                columns.ids[had[i]],
+            )
+            for i in order
+            if row[i] > 0
+        ]
+        for row, order in zip(shares, best.tolist(), strict=True)
+    ]
+
+
+def _terms(head: ItemWeights, state: State, items: Ids) -> Floats:
+    """Return float32[len(items), len(liked)]: what each wanted item adds to each score, exact."""
+    weights, rows = head.recency.weights(state.liked, state.now), head.rows
+    out = np.zeros((len(items), len(weights)), dtype=np.float32)
+    for place, liked in enumerate(state.liked.items.tolist()):
+        columns, values = rows.row(liked)
+        if weights[place] == 0 or not len(columns):
+            continue
+        at = np.minimum(np.searchsorted(columns, items), len(columns) - 1)
+        out[:, place] = np.where(columns[at] == items, weights[place] * values[at], 0.0)
     return out
 
 

@@ -21,4 +21,4 @@ def neighbours(pipeline: Pipeline, query: Query, state: State) -> Candidates:
     scored = Fusion()(
         query, state, replace(pool, features=pool.features[:, keep], names=alike, sources=alike)
     )
-    return order(scored)
+    return order(replace(pool, scores=scored.scores))

@@ -1,166 +1,231 @@
-"""Showing: from ranked candidates to a slate with reasons, its record, its explanation later."""
+"""Showing: from ranked candidates to a slate with reasons, what comes after it, and its record."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from penchant.interests.state import State
 from penchant.rank import explanation
-from penchant.rank.replica import UNTRAINED, Replica
+from penchant.rank.asking import Question, whole
+from penchant.rank.neighbours import neighbours
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
-from penchant.types import (
-    Candidates,
-    Error,
-    Explanation,
-    Query,
-    Reason,
-    Recommendation,
-    Trace,
-)
+from penchant.types import Candidates, Ids, Mask, Query, Reason, Recommendation, Slate, Trace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Run = Callable[[Query, State], tuple[Candidates, Trace]]
 
 
-class NotShown(Error):
-    """Somebody asks why about an item or a slate that was never shown, or is no longer kept."""
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """A question on its way: the pool that answers it, and how much of it was shown.
+
+    `left` are the candidates not shown yet, `before` the number of lines shown, `allowed` what a
+    further pool may hold: nothing that was in this one or in those before.
+    """
+
+    question: Question
+    run: Run
+    log: bool
+    left: Candidates
+    trace: Trace
+    before: int
+    allowed: Mask | None
 
 
 class Showing:
-    """Turns answers into what a person sees, and remembers why."""
+    """Turns answers into what a person sees, and remembers it."""
 
-    def __init__(self, store: Store, replica: Replica) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._replica = replica
 
-    def lines(
-        self, state: State, shown: Candidates, strangers: Sequence[str] = (), begin: int = 0
-    ) -> tuple[Recommendation, ...]:
-        """Return one recommendation per candidate, with its sources and the events behind it.
+    def answer(self, question: Question, *, log: bool) -> Slate:
+        """Return the slate for a question, and store the impression if `log`."""
+        return self._begin(question, question.served.pipeline.run, log)
 
-        `begin` candidates were shown before these. Those of `strangers` that the catalogue does
-        not know follow, in their order, with a score below all others.
-        """
-        columns, recall = self._replica.columns, self._replica.pipeline.recall
-        sources = explanation.origins(shown.origin, shown.sources)
-        events = explanation.mattered(recall, state, shown.items, columns)
-        lines = [
-            Recommendation(columns.ids[item], float(score), begin + rank, (*because, *by))
-            for rank, (item, score, because, by) in enumerate(
-                zip(shown.items.tolist(), shown.scores, events, sources, strict=True), start=1
-            )
-        ]
-        below = float(shown.scores.min()) - 1.0 if len(shown) else 0.0
-        unknown = [item for item in dict.fromkeys(strangers) if item not in columns.number_of]
-        lines += [
-            Recommendation(item, below, begin + len(lines) + place + 1)
-            for place, item in enumerate(unknown)
-        ]
-        return tuple(lines)
+    def alike(self, question: Question) -> Slate:
+        """Return the items most like those of the question's history; nobody was shown them."""
 
-    def remember(
-        self,
-        slate_id: str,
-        query: Query,
-        shown: Candidates,
-        lines: tuple[Recommendation, ...],
-        trace: Trace,
-    ) -> None:
-        """Store the impression off the request's path: what explains it and what learns from it."""
-        self._store.impressions.add(
-            Impression(
-                slate_id=slate_id,
-                user=query.user,
-                now=query.now,
-                snapshot=self._replica.snapshot,
-                items=shown.items,
-                scores=shown.scores,
-                propensities=np.ones(len(shown), dtype=np.float32),
-                features=shown.features,
-                names=shown.names,
-                reasons=tuple([asdict(reason) for reason in line.reasons] for line in lines),
-                notes={
-                    "sources": list(shown.sources),
-                    "trace": str(trace).splitlines(),
-                    "context": _plain(query.context),
-                },
-            )
+        def run(query: Query, state: State) -> tuple[Candidates, Trace]:
+            return neighbours(question.served.pipeline, query, state), Trace(())
+
+        return self._begin(question, run, log=False)
+
+    def frame(self, questions: Iterable[Question]) -> pl.DataFrame:
+        """Return user_id, item_id, score, rank (from 1) of the answers to many questions."""
+        import polars as pl
+
+        users: list[str | None] = []
+        items: list[str] = []
+        scores: list[float] = []
+        ranks: list[int] = []
+        for question in questions:
+            query, ids = question.query, question.served.columns.ids
+            pool, _ = question.served.pipeline.run(query, question.state)
+            shown = cut(pool, slice(0, query.k))
+            users += [query.user_id] * len(shown)
+            items += [ids[item] for item in shown.items.tolist()]
+            scores += shown.scores.tolist()
+            ranks += range(1, len(shown) + 1)
+        return pl.DataFrame(
+            {"user_id": users, "item_id": items, "score": scores, "rank": ranks},
+            schema={
+                "user_id": pl.String,
+                "item_id": pl.String,
+                "score": pl.Float64,
+                "rank": pl.Int64,
+            },
         )
 
-    def export(self, user_id: str, user: int) -> dict[str, Any]:
-        """Return the attributes, events and links of a person as plain data."""
-        if user < 0:
-            return {"user_id": user_id, "attributes": {}, "events": [], "links": []}
-        events = self._store.log.history(user, 2**31 - 1, float(2**40))
-        people = self._store.people.get([user])
-        links = self._store.people.links()
-        name = people["user_id"][0]
-        theirs = links.filter((links["head"] == name) | (links["tail"] == name))
-        texts = events.texts or (None,) * len(events)
-        contexts = events.contexts or (None,) * len(events)
-        return {
-            "user_id": user_id,
-            "attributes": json.loads(people["attributes"][0] or "{}"),
-            "events": [
-                {
-                    "item_id": self._replica.columns.ids[item] if item >= 0 else None,
-                    "event": events.kind_names[kind],
-                    "timestamp": moment,
-                    "value": None if np.isnan(value) else float(value),
-                    "text": text,
-                    "context": json.loads(context) if context else {},
-                }
-                for item, kind, moment, value, text, context in zip(
-                    events.items.tolist(),
-                    events.kinds.tolist(),
-                    events.times.tolist(),
-                    events.values,
-                    texts,
-                    contexts,
-                    strict=True,
+    def _begin(self, question: Question, run: Run, log: bool) -> Slate:
+        pool, trace = run(question.query, question.state)
+        log = log and not self._store.read_only
+        allowed = _without(question.query.allowed, pool)
+        return self._show(_Course(question, run, log, pool, trace, 0, allowed), question.query.k)
+
+    def _more(self, course: _Course, k: int) -> Slate:
+        """Return the next `k`; when the pool is exhausted, from a pool of what was not in it."""
+        self._store.check()
+        question, missing = course.question, whole(k) - len(course.left)
+        if missing > 0 and question.query.only is None and course.allowed is not None:
+            query = replace(question.query, k=missing, allowed=course.allowed)
+            further, trace = course.run(query, question.state)
+            course = replace(
+                course,
+                left=_joined(course.left, further),
+                trace=trace,
+                allowed=_without(course.allowed, further),
+            )
+        return self._show(course, k)
+
+    def _show(self, course: _Course, k: int) -> Slate:
+        question = course.question
+        shown = cut(course.left, slice(0, k))
+        lines = _lines(question, shown, course.before)
+        if not course.before:
+            lines += _strangers(question, shown)
+        slate_id = uuid.uuid4().hex
+        if course.log:
+            self._store.impressions.add(
+                impression(
+                    slate_id, question.query, question.served.snapshot, shown, lines, course.trace
                 )
-            ],
-            "links": theirs.to_dicts(),
-        }
-
-    def explain(self, slate_id: str, item_id: str) -> Explanation:
-        """Return why an item stood in a slate, by whichever process made it."""
-        found = self._store.impressions.get(slate_id)
-        if found is None:
-            raise NotShown(
-                f"slate {slate_id!r} is not known: it was never logged, or was purged with the "
-                "person it was shown to"
             )
-        columns = self._replica.columns
-        number = columns.number_of.get(item_id, -1)
-        place = np.flatnonzero(found.items == number)
-        if number < 0 or not len(place):
-            raise NotShown(
-                f"item {item_id!r} was not in slate {slate_id!r}, which showed "
-                f"{[columns.ids[i] for i in found.items[:10]]}"
-            )
-        at = int(place[0])
-        reasons = [Reason(**reason) for reason in found.reasons[at]]
-        model = None
-        if found.snapshot != UNTRAINED and found.snapshot in self._store.snapshots.list():
-            snapshot = self._store.snapshots.open(found.snapshot)
-            model = snapshot.path("ranker.txt") if snapshot.has("ranker.txt") else None
-        return explanation.explain(
-            item_id,
-            columns.titles[number] or item_id,
-            found.features[at],
-            found.names,
-            tuple(found.notes.get("sources", ())),
-            tuple(reason for reason in reasons if reason.kind == "event"),
-            model,
-            tuple(found.notes.get("trace", ())),
+        rest = replace(
+            course, left=cut(course.left, slice(k, None)), before=course.before + len(lines)
+        )
+        return Slate(
+            lines,
+            slate_id,
+            question.served.snapshot,
+            question.query.user_id,
+            question.query.now,
+            course.trace,
+            lambda n: self._more(rest, n),
         )
 
 
-def _plain(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the context as JSON can hold it."""
-    kinds = (str, int, float, bool, type(None))
-    return {str(k): v if isinstance(v, kinds) else str(v) for k, v in context.items()}
+def impression(
+    slate_id: str,
+    query: Query,
+    snapshot: str,
+    shown: Candidates,
+    lines: tuple[Recommendation, ...],
+    trace: Trace,
+) -> Impression:
+    """Return the record of a slate: what explains it later, and what learns from it."""
+    return Impression(
+        slate_id=slate_id,
+        user=query.user,
+        now=query.now,
+        snapshot=snapshot,
+        items=shown.items,
+        scores=shown.scores,
+        propensities=np.ones(len(shown), dtype=np.float32),
+        features=shown.features,
+        names=shown.names,
+        reasons=tuple([_plain_reason(r) for r in line.reasons] for line in lines[: len(shown)]),
+        notes={
+            "sources": list(shown.sources),
+            "trace": str(trace).splitlines(),
+            "context": {str(key): _plain(value) for key, value in query.context.items()},
+        },
+    )
+
+
+def _lines(question: Question, shown: Candidates, before: int) -> tuple[Recommendation, ...]:
+    """Return one recommendation per candidate, with its sources and the events behind it."""
+    columns, recall = question.served.columns, question.served.pipeline.recall
+    sources = explanation.origins(shown.origin, shown.sources)
+    events = explanation.mattered(recall, question.state, shown.items, columns)
+    return tuple(
+        Recommendation(columns.ids[item], score, before + rank, (*because, *by))
+        for rank, (item, score, because, by) in enumerate(
+            zip(shown.items.tolist(), shown.scores.tolist(), events, sources, strict=True), start=1
+        )
+    )
+
+
+def _strangers(question: Question, shown: Candidates) -> tuple[Recommendation, ...]:
+    """Return what the catalogue does not know, in the order given, scored below all others."""
+    below = float(shown.scores.min()) - 1.0 if len(shown) else 0.0
+    return tuple(
+        Recommendation(item, below, len(shown) + place)
+        for place, item in enumerate(question.strangers, start=1)
+    )
+
+
+def cut(pool: Candidates, part: slice | Ids) -> Candidates:
+    """Return some of the candidates, by their places."""
+    return replace(
+        pool,
+        items=pool.items[part],
+        scores=pool.scores[part],
+        features=pool.features[part],
+        origin=pool.origin[part],
+    )
+
+
+def _joined(left: Candidates, further: Candidates) -> Candidates:
+    """Return one pool after the other, in scores too: each was scored among its own."""
+    if not len(left):
+        return further
+    scores = further.scores
+    if len(further):
+        scores = scores + np.float32(min(0.0, float(left.scores.min() - scores.max())))
+    return replace(
+        left,
+        items=np.concatenate((left.items, further.items)),
+        scores=np.concatenate((left.scores, scores)),
+        features=np.concatenate((left.features, further.features)),
+        origin=np.concatenate((left.origin, further.origin)),
+    )
+
+
+def _without(allowed: Mask | None, pool: Candidates) -> Mask | None:
+    if allowed is None:
+        return None
+    rest = allowed.copy()
+    rest[pool.items] = False
+    return rest
+
+
+def _plain_reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "kind": reason.kind,
+        "name": reason.name,
+        "weight": float(reason.weight),
+        "item_id": reason.item_id,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the context as JSON can hold it."""
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

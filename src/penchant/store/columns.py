@@ -15,7 +15,7 @@ MICRO = 1e6
 class ItemColumns:
     """Columns of every item ever numbered. Arrays may be longer than the catalogue; see `n`.
 
-    `price` float32 (NaN unknown), `category` int32 (-1 unknown; names in `categories`), `released`
+    `price` float64 (NaN unknown), `category` int32 (-1 unknown; names in `categories`), `released`
     float64 seconds (inf unknown), `stock_from` and `stock_until` float64 seconds, `retired` bool.
     """
 
@@ -26,7 +26,7 @@ class ItemColumns:
         self.number_of: dict[str, int] = {}
         self.titles: list[str] = []
         self.categories: list[str] = []
-        self.price = np.zeros(0, dtype=np.float32)
+        self.price = np.zeros(0, dtype=np.float64)
         self.category = np.zeros(0, dtype=np.int32)
         self.released = np.zeros(0, dtype=np.float64)
         self.stock_from = np.zeros(0, dtype=np.float64)

@@ -1,0 +1,111 @@
+"""Admission: whatever comes in is read, believed or kept aside with a reason, and stored.
+
+What is kept aside is stored before what is believed: a failure in between loses nothing, and
+repeating the call adds nothing twice that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from penchant.ingest.cleaning import CleaningConfig
+from penchant.ingest.door import one_event
+from penchant.ingest.events import read_events
+from penchant.ingest.intake import Counts, Intake
+from penchant.ingest.items import read_items
+from penchant.ingest.kinds import Kinds
+from penchant.ingest.people import read_links, read_users
+from penchant.ingest.privacy import Privacy
+from penchant.store.open import Store
+from penchant.types import Event, InvalidInput
+
+Given = Mapping[str, str] | None
+Tell = Callable[[str, float], None]
+
+
+class Admission:
+    """Takes in items, people, links and events, and says what it made of them.
+
+    `prepare` is told of items before anybody can see them, `rescaled` when ratings turn out to mean
+    something else than was believed so far.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        kinds: Kinds,
+        privacy: Privacy,
+        *,
+        prepare: Callable[[pl.DataFrame, Tell | None], None],
+        rescaled: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._privacy = privacy
+        self._prepare = prepare
+        self._rescaled = rescaled
+        self._cleaning = store.settings.section("cleaning", CleaningConfig)
+
+    def add(self, items: Any, users: Any, links: Any, columns: Given, tell: Tell | None) -> Counts:
+        """Return counts of items, and of people and links under names of their own."""
+        self._store.check(writing=True)
+        if columns is not None and sum(x is not None for x in (items, users, links)) > 1:
+            raise InvalidInput(
+                "columns= says which column is which of one table; add one table at a time with it"
+            )
+        counts = Counts()
+        if items is not None:
+            counts = counts.beside(self._items(items, columns, tell))
+        if users is not None:
+            counts = counts.beside(self._users(users, columns).named("users"))
+        if links is not None:
+            counts = counts.beside(self._links(links, columns).named("links"))
+        return counts
+
+    def _items(self, source: Any, columns: Given, tell: Tell | None) -> Counts:
+        intake = self._kept(read_items(source, cleaning=self._cleaning, columns=columns))
+        self._prepare(intake.frame, tell)
+        return Counts.of(intake, self._store.catalogue.upsert(intake.frame))
+
+    def _users(self, source: Any, columns: Given) -> Counts:
+        intake = self._kept(
+            read_users(source, cleaning=self._cleaning, privacy=self._privacy, columns=columns)
+        )
+        return Counts.of(intake, self._store.people.upsert(intake.frame))
+
+    def _links(self, source: Any, columns: Given) -> Counts:
+        intake = self._kept(read_links(source, columns=columns))
+        return Counts.of(intake, self._store.people.add_links(intake.frame))
+
+    def event(self, event: Event | Mapping[str, Any], now: float) -> Counts:
+        """Return counts of one event, which is refused loudly when it is wrong."""
+        frame = one_event(event, now, self._kinds, self._cleaning, self._privacy)
+        done = self._store.log.append(frame)
+        return Counts({"new": done.new, "known": done.known})
+
+    def events(self, source: Any, now: float, columns: Given) -> Counts:
+        """Return counts of many events, of which the bad ones are quarantined."""
+        self._store.check(writing=True)
+        intake = self._kept(
+            read_events(
+                source,
+                now=now,
+                kinds=self._kinds,
+                cleaning=self._cleaning,
+                privacy=self._privacy,
+                columns=columns,
+            )
+        )
+        if self._kinds.keep_scales(intake.scales, self._store.directory):
+            self._rescaled()
+        done = self._store.log.append(intake.frame)
+        return Counts.of(intake, {"new": done.new, "known": done.known})
+
+    def _kept(self, intake: Intake) -> Intake:
+        """Put what was not believed into quarantine, by reason."""
+        for (reason,), rows in intake.quarantined.group_by("reason", maintain_order=True):
+            self._store.quarantine.add(str(reason), rows)
+        return intake
