@@ -129,8 +129,13 @@ class Covisitation:
             if item < 0:
                 continue
             items, times = self._recent(user, time)
+            # The history may already hold what follows at the same moment: that pairs with this
+            # event when its own turn comes, and once is enough.
+            own = np.flatnonzero((items == item) & (times == time))
+            end = int(own[-1]) if len(own) else len(items)
+            items, times = items[max(0, end - WINDOW) : end], times[max(0, end - WINDOW) : end]
             for steps, (before, at) in enumerate(
-                zip(items[-WINDOW:][::-1].tolist(), times[-WINDOW:][::-1].tolist(), strict=True)
+                zip(items[::-1].tolist(), times[::-1].tolist(), strict=True)
             ):
                 if before == item or (at == time) != self.together:
                     continue
