@@ -53,7 +53,8 @@ class Popularity:
         """Return float32[len(HALF_LIVES), n_items]: decayed counts of the events up to `now`."""
         with self._lock:
             self._advance(now, n_items)
-            ages = now - self._origin
+            # Before the first event every sum is 0, whatever age the origin would have.
+            ages = np.maximum(now - self._origin, 0.0)
             decayed = self._sums[:, :n_items] * np.exp2(-ages / self._lives)[:, None]
             counts: npt.NDArray[np.float32] = decayed.astype(np.float32)
             return counts
@@ -82,6 +83,9 @@ class Popularity:
         until = int(np.searchsorted(self._times, now, side="right"))
         if until < self._read:
             self._reset(max(n_items, self._sums.shape[1]))
+        # A reader may still ask for a smaller catalogue than the events it has not read name.
+        unread = self._items[self._read : until]
+        n_items = max(n_items, int(unread.max(initial=-1)) + 1)
         if n_items > self._sums.shape[1]:
             grown = max(n_items, int(1.2 * self._sums.shape[1]))
             more = grown - self._sums.shape[1]
@@ -92,13 +96,11 @@ class Popularity:
             return
         if self._read == 0:
             self._origin[:] = self._times[0]
-        items, times = self._items[self._read : until], self._times[self._read : until]
+        items, times = unread, self._times[self._read : until]
         width = self._sums.shape[1]
-        inside = items < width
-        items, times = items[inside], times[inside]
         for row, life in enumerate(self._lives):
             # A long jump is taken in one go: what is older than the rebase window underflows to 0.
-            ahead = (times[-1] - self._origin[row]) / life if len(times) else 0.0
+            ahead = (times[-1] - self._origin[row]) / life
             if ahead > _REBASE:
                 self._sums[row] *= np.exp2(-ahead)
                 self._origin[row] = times[-1]
