@@ -89,7 +89,12 @@ class Sequence:
 
     def hidden(self, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
-        liked, table = state.liked, self._table
+        with self._lock:
+            table = self._table
+        return self._hidden(state, table)
+
+    def _hidden(self, state: State, table: Floats) -> Floats | None:
+        liked = state.liked
         keep = np.flatnonzero(liked.items < len(table))
         keep = keep[np.isfinite(table[liked.items[keep], 0])][-self.length :]
         if not len(keep):
@@ -106,10 +111,12 @@ class Sequence:
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense logit, NaN for items without a row; None without known history."""
-        hidden = self.hidden(state)
+        with self._lock:
+            table, bias = self._table, self._bias
+        hidden = self._hidden(state, table)
         if hidden is None:
             return None
-        values = self._table @ hidden + self._bias
+        values = table @ hidden + bias
         if len(values) < query.n_items:
             values = np.pad(values, (0, query.n_items - len(values)), constant_values=np.nan)
         return Scores(values[: query.n_items].astype(np.float32, copy=False))
