@@ -36,7 +36,8 @@ class Whitening:
         values, directions = np.linalg.eigh(covariance)
         best = np.argsort(-values)[: min(dimension, len(known) - 1)]
         spread = np.sqrt(np.maximum(values[best], 0.0))
-        matrix = directions[:, best] / np.maximum(spread, floor * spread.max())
+        # Texts that are all the same have no spread to divide by.
+        matrix = directions[:, best] / np.maximum(spread, max(floor * spread.max(), 1e-6))
         return cls(mean.astype(np.float32), matrix.astype(np.float32))
 
     def __call__(self, vectors: Floats) -> Floats:

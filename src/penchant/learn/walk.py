@@ -128,11 +128,11 @@ def walk(
                 if asked is not None:
                     yield asked
             histories.append(user, basket[one], now, strength[one])
-        recall.fold(_tail(user, basket, now, strength))
+        shared = window.shared[order[a:e]]
+        recall.fold(_tail(user, basket[(strength > 0) & (shared > 0)], now))
 
 
-def _tail(user: int, items: Ids, now: float, strengths: np.ndarray) -> Events:
-    wanted = items[strengths > 0]
+def _tail(user: int, wanted: Ids, now: float) -> Events:
     n = len(wanted)
     return Events(
         offsets=np.zeros(n, dtype=np.int64),
