@@ -19,7 +19,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def protocol(*names: str) -> Any:
     """Return the protocol module; leave with a message where it or a named data set is missing."""
     file = Path(os.environ.get("PENCHANT_PROTOCOL", SHARED / "protocol.py"))
-    data = Path(os.environ.setdefault("PENCHANT_DATA", str(SHARED / "data")))
+    data = Path(os.environ.get("PENCHANT_DATA", SHARED / "data")).resolve()
+    os.environ["PENCHANT_DATA"] = str(data)  # where the protocol looks
     for path, variable in [
         (file, "PENCHANT_PROTOCOL"), *((data / name, "PENCHANT_DATA") for name in names)
     ]:  # fmt: skip

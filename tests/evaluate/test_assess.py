@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import polars as pl
 import pytest
@@ -30,7 +32,7 @@ def made():
 @pytest.fixture(scope="module")
 def table(made):
     rivals = list(baselines(made, tuned=False))
-    ours = Entrant("ours", lambda: Popular().fit(made.train), {"a": 1})
+    ours = Entrant("ours", lambda: nullcontext(Popular().fit(made.train)), {"a": 1})
     return contest(made, [ours, *rivals], "ours", k=5)
 
 
@@ -56,7 +58,7 @@ def test_leads_are_the_subjects(table):
 
 
 def test_lists_that_came_up_beside_take_part(made):
-    ours = Entrant("ours", lambda: Popular().fit(made.train))
+    ours = Entrant("ours", lambda: nullcontext(Popular().fit(made.train)))
     side = walk(Popular().fit(made.train), made, 5)
     seen = []
     made_table = contest(
@@ -72,7 +74,7 @@ def test_lists_that_came_up_beside_take_part(made):
 
 
 def test_freshness_goes_from_live_to_frozen(made):
-    table = freshness(made, lambda arm: Ease(10.0).fit(made.train), k=5)
+    table = freshness(made, lambda arm: nullcontext(Ease(10.0).fit(made.train)), k=5)
     assert [row.system for row in table.rows] == list(reversed(FRESHNESS.values()))
     assert table.kind == "freshness"
     assert table.rows[0].lead is None

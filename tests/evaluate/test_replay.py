@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import polars as pl
 import pytest
 
@@ -102,7 +104,7 @@ def test_the_arms_hear_more_and_more():
 
     def fresh(arm):
         diaries[arm] = Diary()
-        return diaries[arm]
+        return nullcontext(diaries[arm])
 
     walks = prequential(fresh, made, 5, progress=lambda arm, n, of: seen.append((arm, n, of)))
     assert list(walks) == ["frozen", "daily", "session", "event"]
@@ -111,3 +113,16 @@ def test_the_arms_hear_more_and_more():
     assert heard == sorted(heard)
     assert heard[-1] == len(made.split.test)
     assert seen[-1] == ("event", len(made.requests), len(made.requests))
+
+
+def test_an_arm_that_was_walked_already_is_not_walked_again():
+    made = plan(log([("a", "x", 0), ("a", "y", 10), ("a", "z", 20)]), quantile=0.5)
+    done = walk(Diary(), made)
+    opened = []
+
+    def fresh(arm):
+        opened.append(arm)
+        return nullcontext(Diary())
+
+    assert prequential(fresh, made, given={"event": done})["event"] is done
+    assert opened == ["frozen", "daily", "session"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -45,17 +46,22 @@ def contest(
     k: int = 10,
     vectors: npt.NDArray[np.floating] | None = None,
     more: Callable[[], Mapping[str, Walk]] | None = None,
+    walks: dict[str, Walk] | None = None,
     progress: Progress | None = None,
 ) -> Table:
     """Return the table of one plan, the subject first, then the others from best to worst.
 
     `more` is asked after all walks for lists that came up beside them, such as those of the
     subject's single sources. `vectors` float[n, d] by item number add diversity within lists.
+    `walks` is filled with every answer, by name.
     """
     scored: dict[str, Scored] = {}
     settings: dict[str, Mapping[str, Any]] = {}
     for entrant in entrants:
-        done = walk(entrant.start(), plan, k, _named(progress, entrant.name))
+        with entrant.start() as system:
+            done = walk(system, plan, k, _named(progress, entrant.name))
+        if walks is not None:
+            walks[entrant.name] = done
         scored[entrant.name] = score(plan, done, k, vectors)
         settings[entrant.name] = entrant.settings
     for name, done in (more() if more is not None else {}).items():
@@ -83,22 +89,24 @@ def contest(
 
 def freshness(
     plan: Plan,
-    fresh: Callable[[Freshness], System],
+    fresh: Callable[[Freshness], AbstractContextManager[System]],
     *,
     k: int = 10,
     vectors: npt.NDArray[np.floating] | None = None,
+    given: Mapping[Freshness, Walk] | None = None,
     progress: Progress | None = None,
 ) -> Table:
     """Return the table of the four freshness arms, from the freshest to the stalest.
 
-    `fresh(arm)` gives the subject in the state of the cut, with the same weights for every arm.
+    `fresh(arm)` gives the subject in the state of the cut, with the same weights for every arm;
+    arms in `given` were walked already.
     """
 
     def report(arm: Freshness, done: int, total: int) -> None:
         if progress is not None:
             progress(FRESHNESS[arm], done, total)
 
-    walks = prequential(fresh, plan, k, report)
+    walks = prequential(fresh, plan, k, given, report)
     scored = {FRESHNESS[arm]: score(plan, walks[arm], k, vectors) for arm in reversed(walks)}
     live = FRESHNESS["event"]
     return Table(

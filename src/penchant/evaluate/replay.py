@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -72,14 +73,17 @@ def walk(system: System, plan: Plan, k: int = 10, progress: Progress | None = No
 
 
 def prequential(
-    fresh: Callable[[Freshness], System],
+    fresh: Callable[[Freshness], AbstractContextManager[System]],
     plan: Plan,
     k: int = 10,
+    given: Mapping[Freshness, Walk] | None = None,
     progress: Callable[[Freshness, int, int], None] | None = None,
 ) -> dict[Freshness, Walk]:
     """Return the walk of each freshness arm, from the stalest to the freshest.
 
-    `fresh(arm)` gives a system in the state of the cut, with the same weights for every arm.
+    `fresh(arm)` gives a system in the state of the cut, with the same weights for every arm; what
+    it opens is closed after its walk. Arms in `given` have been walked already: an ordinary walk
+    is that of "event".
     """
     walks: dict[Freshness, Walk] = {}
     for arm in get_args(Freshness):
@@ -88,7 +92,11 @@ def prequential(
             if progress is not None:
                 progress(arm, done, total)
 
-        walks[arm] = walk(HeldBack(fresh(arm), arm), plan, k, report)
+        if given is not None and arm in given:
+            walks[arm] = given[arm]
+            continue
+        with fresh(arm) as system:
+            walks[arm] = walk(HeldBack(system, arm), plan, k, report)
     return walks
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from penchant.evaluate.baselines.item_to_item import ItemToItem
 from penchant.types import InvalidInput
@@ -21,16 +22,18 @@ class Ease(ItemToItem):
 
     name = "EASE"
 
-    def __init__(self, penalty: float = 200.0) -> None:
+    def __init__(self, penalty: float = 200.0, threads: int = 2) -> None:
         self.penalty = penalty
+        self.threads = threads
 
     def weights(self, x: Any) -> npt.NDArray[np.float32]:
         """Return B float32[n, n] with a zero diagonal."""
         gram = (x.T @ x).astype(np.float64).toarray(order="F")
         gram[np.diag_indices_from(gram)] += self.penalty
         # Cholesky in place: a third of the time and the memory of a general inverse.
-        factor, failed = lapack.dpotrf(gram, overwrite_a=1)
-        inverse, failed_too = lapack.dpotri(factor, overwrite_c=1)
+        with threadpool_limits(self.threads, "blas"):
+            factor, failed = lapack.dpotrf(gram, overwrite_a=1)
+            inverse, failed_too = lapack.dpotri(factor, overwrite_c=1)
         if failed or failed_too:
             raise InvalidInput(
                 f"EASE needs a penalty that makes its matrix positive definite, got "

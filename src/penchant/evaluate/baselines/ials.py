@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from penchant.evaluate.baselines.decayed import Decayed
 from penchant.evaluate.baselines.item_to_item import interactions
@@ -40,7 +41,6 @@ class IALS:
     def fit(self, events: pl.DataFrame) -> Self:
         """Return itself with the item factors of `events`."""
         from implicit.als import AlternatingLeastSquares
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         self._recent = Decayed().fit(events)
         with threadpool_limits(1, "blas"):
