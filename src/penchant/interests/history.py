@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.state import State
@@ -34,18 +35,29 @@ def read(
     if user < 0:
         return stateless(np.zeros(0, dtype=np.int32), now, words)
     events = log.history(user, LAST, now)
-    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
-    with_item = np.flatnonzero(events.items >= 0)
+    place, strengths = counted(kinds, events)
     if words is None and encode is not None:
         words = encode(_last_words(events, now))
     return State(
         now=now,
-        items=events.items[with_item],
-        times=events.times[with_item],
-        strengths=strengths[with_item],
+        items=events.items[place],
+        times=events.times[place],
+        strengths=strengths,
         seen=log.seen(user, now, NOT_HAD),
         words=words,
     )
+
+
+def counted(kinds: Kinds, events: Events) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the places of the events that make up histories, and how much each was wanted.
+
+    What is neither wanted nor rejected (an impression, a search, three of five stars) is no part
+    of one: neither here nor in what a training reads.
+    """
+    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
+    wanted = strengths >= np.float32(kinds.config.wanted_from)
+    place = np.flatnonzero((events.items >= 0) & (wanted | (strengths < 0)))
+    return place, strengths[place]
 
 
 def stateless(items: Ids, now: float, words: Floats | None = None) -> State:
@@ -67,8 +79,7 @@ def stateless(items: Ids, now: float, words: Floats | None = None) -> State:
 def wanted_before(log: Log, kinds: Kinds, user: int, now: float) -> tuple[Ids, Times]:
     """Return the items and times a person wanted up to `now`, oldest first."""
     events = log.history(user, LAST, now)
-    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
-    wanted = (strengths >= kinds.config.wanted_from) & (events.items >= 0)
+    wanted = kinds.wanted(events.kind_names, events.kinds, events.values) & (events.items >= 0)
     return events.items[wanted], events.times[wanted]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from penchant.ingest.kinds import Kinds
+from penchant.interests.history import counted
 from penchant.language.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.learn.effort import LearnConfig
@@ -31,18 +32,14 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
     columns.apply(tail.items)
     kinds = Kinds.from_settings(store.settings)
     events = tail.events
-    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
-    # What is neither wanted nor rejected (an impression, a search) is no part of a history.
-    strengths = np.where(
-        (strengths > 0) & (strengths < kinds.config.wanted_from), 0.0, strengths
-    ).astype(np.float32)
-    keep = np.flatnonzero((events.items >= 0) & (strengths != 0))
-    keep = keep[np.argsort(events.times[keep], kind="stable")]
+    keep, strengths = counted(kinds, events)
+    order = np.argsort(events.times[keep], kind="stable")
+    keep, strengths = keep[order], strengths[order]
     view = View(
         users=events.users[keep],
         items=events.items[keep],
         times=events.times[keep],
-        strengths=strengths[keep],
+        strengths=strengths,
         shared=events.shared[keep],
         n_users=int(events.users.max()) + 1 if len(events) else 0,
         columns=columns,
