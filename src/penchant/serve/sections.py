@@ -1,0 +1,41 @@
+"""The sections of penchant.toml: the name of each, and the class that holds its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from penchant.ingest.cleaning import CleaningConfig
+from penchant.ingest.kinds import EventsConfig
+from penchant.ingest.privacy import PrivacyConfig
+from penchant.language.open import EncoderConfig
+from penchant.language.template import TextConfig
+from penchant.rank.asking import AnswerConfig
+from penchant.store.settings import Settings
+
+SECTIONS: Mapping[str, type[Any]] = {
+    "recommend": AnswerConfig,
+    "events": EventsConfig,
+    "encoder": EncoderConfig,
+    "text": TextConfig,
+    "privacy": PrivacyConfig,
+    "cleaning": CleaningConfig,
+}
+
+
+def defaults(kind: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each key of a section with its default."""
+    if is_dataclass(kind):
+        for field in fields(kind):
+            made = field.default_factory
+            yield field.name, made() if made is not MISSING else field.default
+        return
+    for name, field in kind.model_fields.items():
+        yield name, field.get_default(call_default_factory=True)
+
+
+def checked(settings: Settings) -> dict[str, Any]:
+    """Return every section as its class; raises SettingsError for any key nobody would read."""
+    settings.check(SECTIONS)
+    return {name: settings.section(name, kind) for name, kind in SECTIONS.items()}
