@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -66,10 +67,12 @@ def test_lists_that_came_up_beside_take_part(made):
         [ours],
         "ours",
         k=5,
-        more=lambda: {"beside": side},
+        parts=lambda: {"beside": side, "silent": replace(side, ranked=0 * side.ranked - 1)},
         progress=lambda *one: seen.append(one),
     )
     assert made_table.row("beside").lead.mean == 0.0
+    assert [row.system for row in made_table.parts] == ["beside"]
+    assert made_table.rivals == ()
     assert seen[-1] == ("ours", 121, 121)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -38,7 +39,11 @@ def report():
         "systems",
         "What <happens> next.",
         1234,
-        (row("ours", 0.108), row("EASE & co", 0.083, Difference(0.025, 0.019, 0.031, 1.0))),
+        (
+            row("ours", 0.108),
+            row("EASE & co", 0.083, Difference(0.025, 0.019, 0.031, 1.0)),
+            replace(row("text alone", 0.1, Difference(0.008, 0.001, 0.02, 0.98)), part=True),
+        ),
         (curve,),
     )
     live = Table(
@@ -137,6 +142,8 @@ def test_the_page_says_what_the_tables_say_and_escapes_it(report):
     assert "0.108" in page
     assert "That is certainly ahead: +0.019 to +0.031." in page
     assert "within chance" in page
+    assert "EASE &amp; co, the one baseline, reaches 0.083." in page
+    assert "Each source of ours on its own" in page
     assert "penalty 200" in page
     assert "prefers-color-scheme: dark" in page
 

@@ -45,15 +45,15 @@ def contest(
     *,
     k: int = 10,
     vectors: npt.NDArray[np.floating] | None = None,
-    more: Callable[[], Mapping[str, Walk]] | None = None,
+    parts: Callable[[], Mapping[str, Walk]] | None = None,
     walks: dict[str, Walk] | None = None,
     progress: Progress | None = None,
 ) -> Table:
-    """Return the table of one plan, the subject first, then the others from best to worst.
+    """Return the table of one plan: the subject, rivals from best to worst, the subject's parts.
 
-    `more` is asked after all walks for lists that came up beside them, such as those of the
-    subject's single sources. `vectors` float[n, d] by item number add diversity within lists.
-    `walks` is filled with every answer, by name.
+    `parts` is asked after all walks for lists that came up beside them: those of the subject's
+    single sources. One that never answered is left out. `vectors` float[n, d] by item number add
+    diversity within lists. `walks` is filled with every answer, by name.
     """
     scored: dict[str, Scored] = {}
     settings: dict[str, Mapping[str, Any]] = {}
@@ -64,10 +64,15 @@ def contest(
             walks[entrant.name] = done
         scored[entrant.name] = score(plan, done, k, vectors)
         settings[entrant.name] = entrant.settings
-    for name, done in (more() if more is not None else {}).items():
-        scored[name] = score(plan, done, k, vectors)
+    rivals = set(scored)
+    for name, done in (parts() if parts is not None else {}).items():
+        if (done.ranked >= 0).any():
+            scored[name] = score(plan, done, k, vectors)
     main = f"NDCG@{k}"
-    order = sorted(scored, key=lambda name: (name != subject, -scored[name].metrics[main].mean))
+    order = sorted(
+        scored,
+        key=lambda name: (name != subject, name not in rivals, -scored[name].metrics[main].mean),
+    )
     name, explanation = ARMS[plan.arm]
     return Table(
         name=name,
@@ -77,13 +82,14 @@ def contest(
         rows=tuple(
             replace(
                 _row(one, scored[one], settings.get(one, {})),
+                part=one not in rivals,
                 lead=compare(plan, scored[subject], scored[one])
                 if subject in scored and one != subject
                 else None,
             )
             for one in order
         ),
-        curves=_curves(plan, {one: scored[one] for one in order}),
+        curves=_curves(plan, {one: scored[one] for one in order if one in rivals}),
     )
 
 

@@ -59,7 +59,7 @@ def _lead_figures(report: Report) -> str:
     for table in report.tables:
         if not table.rows:
             continue
-        first, rest = table.rows[0], table.rows[1:]
+        first, rest = table.rows[0], table.rivals
         mean = first.metrics[report.main].mean
         if table.kind == "freshness":
             stale = rest[-1] if rest else None
@@ -75,8 +75,9 @@ def _lead_figures(report: Report) -> str:
         best = max(rest, key=lambda row: row.metrics[report.main].mean, default=None)
         said = ""
         if best is not None:
+            among = f"the best of {len(rest)} baselines" if len(rest) > 1 else "the one baseline"
             said = (
-                f"The best of the other {len(rest)}, {escape(best.system)}, reaches "
+                f"{escape(best.system)}, {among}, reaches "
                 f"{figure(best.metrics[report.main].mean)}. {_certainty(best)}"
             )
         out.append(
@@ -98,10 +99,11 @@ def _certainty(row: Row) -> str:
 
 def _section(report: Report, table: Table) -> str:
     live = table.kind == "freshness"
-    rungs = [
-        (row.system, "", row.metrics[report.main], (), n == 0) for n, row in enumerate(table.rows)
-    ]
-    body = [f"<h3>{report.main}, with 95% intervals</h3>", ladder(rungs, f"{table.name}, systems")]
+    body = [f"<h3>{report.main}, with 95% intervals</h3>"]
+    body.append(_ladder(report, (*table.rows[:1], *table.rivals), f"{table.name}, systems"))
+    if table.parts:
+        said = f"Each source of {escape(report.subject)} on its own"
+        body.append(f"<h3>{said}</h3>{_ladder(report, table.parts, said)}")
     body.append(f"<h3>Accuracy</h3>{_accuracy(report, table)}")
     styles = ARMS if live else ("k0", *RIVALS)
     shown = table.curves[: len(styles)]
@@ -118,8 +120,18 @@ def _section(report: Report, table: Table) -> str:
     )
 
 
+def _ladder(report: Report, rows: Sequence[Row], label: str) -> str:
+    return ladder(
+        [
+            (row.system, "", row.metrics[report.main], (), row.lead is None and not row.part)
+            for row in rows
+        ],
+        label,
+    )
+
+
 def _slices(report: Report, table: Table) -> str:
-    first, rest = table.rows[0], table.rows[1:]
+    first, rest = table.rows[0], table.rivals
     rungs = []
     for name, one in first.slices.items():
         if not one.n:
@@ -130,7 +142,7 @@ def _slices(report: Report, table: Table) -> str:
         return ""
     return (
         f"<h3>Where it is good: {report.main} of {escape(first.system)} by slice, "
-        f"rings are the other systems</h3>{ladder(rungs, f'{table.name}, slices', 'slices')}"
+        f"rings are the baselines</h3>{ladder(rungs, f'{table.name}, slices', 'slices')}"
     )
 
 

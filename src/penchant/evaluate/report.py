@@ -33,6 +33,7 @@ class Row:
     """One system: its figures with intervals, its slices, and how far the subject is ahead of it.
 
     `lead` is NDCG of the subject less that of this system, paired; None for the subject itself.
+    `part` says that it is a piece of the subject on its own, not a rival.
     """
 
     system: str
@@ -43,11 +44,15 @@ class Row:
     milliseconds: Mapping[str, float]
     lead: Difference | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Systems asked the same requests; `kind` says if its rows are rivals or freshness arms."""
+    """Systems asked the same requests; `kind` says if its rows are rivals or freshness arms.
+
+    The subject is first, then rivals from best to worst, then its parts alike.
+    """
 
     name: str
     kind: Literal["systems", "freshness"]
@@ -55,6 +60,16 @@ class Table:
     requests: int
     rows: tuple[Row, ...]
     curves: tuple[Curve, ...] = ()
+
+    @property
+    def rivals(self) -> tuple[Row, ...]:
+        """The rows of other systems, or the staler freshness arms."""
+        return tuple(row for row in self.rows[1:] if not row.part)
+
+    @property
+    def parts(self) -> tuple[Row, ...]:
+        """The rows of pieces of the subject on their own."""
+        return tuple(row for row in self.rows if row.part)
 
     def row(self, system: str) -> Row:
         """Return the row of a system."""

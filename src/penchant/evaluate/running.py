@@ -92,7 +92,7 @@ def run(
                     SUBJECT,
                     k=k,
                     vectors=vectors,
-                    more=partial(_beside, made, trials),
+                    parts=partial(_beside, made, trials),
                     walks=walks,
                     progress=_shares(tell, arm),
                 )
