@@ -27,7 +27,7 @@ def profile(state: State, columns: ItemColumns, most: int = 10) -> tuple[Interes
     for item, strength in zip(state.items[::-1].tolist(), state.strengths[::-1], strict=True):
         if strength > 0:
             for name in columns.concepts(item):
-                if len(evidence[name]) < 3:
+                if len(evidence[name]) < 3 and columns.ids[item] not in evidence[name]:
                     evidence[name].append(columns.ids[item])
     ranked = sorted(today.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
     return tuple(
