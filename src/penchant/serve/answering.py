@@ -173,6 +173,9 @@ def reasons(engine: Engine, slate: Slate, categories: Mapping[str, str]) -> dict
     """
     out = {}
     for line in slate:
+        if not line.reasons:
+            out[line.item_id] = "no source proposed it"
+            continue
         try:
             out[line.item_id] = because(
                 engine.explain(slate, line.item_id), categories.get(line.item_id, "")

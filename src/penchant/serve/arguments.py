@@ -30,7 +30,7 @@ Effort = Annotated[str, typer.Option(help="fast (a minute), balanced, or best (t
 Many = Annotated[int, typer.Option("-k", "--k", help="How many items.")]
 Now = Annotated[
     str | None,
-    typer.Option(help="Answer as of this moment (ISO time or seconds, UTC); the clock if absent."),
+    typer.Option(help="The moment taken as now (ISO time or seconds, UTC); the clock if absent."),
 ]
 Context = Annotated[
     list[str] | None,

@@ -53,15 +53,19 @@ def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
     Items of the person's history are named behind that cause alone, the item's category behind
     theirs; an item that many want says so, and names nothing the person did.
     """
+    causes = [cause.name for cause in explanation.contributions if cause.weight > 0]
+    if not explanation.events:
+        # Of somebody who did nothing yet the trees still split on what is missing.
+        causes = [cause for cause in causes if "your" not in cause and "you chose" not in cause]
     told = []
-    for cause in [c.name for c in explanation.contributions if c.weight > 0][:most]:
+    for cause in causes[:most]:
         named = ""
         if cause == HISTORY and explanation.events:
             named = ", ".join(f"“{reason.name}”" for reason in explanation.events[:most])
         elif cause == "your categories":
             named = category
         told.append(f"{cause}: {named}" if named else cause)
-    return "; ".join(told) or "nothing speaks for it but that it is new to you"
+    return "; ".join(told) or "nothing that anybody did speaks for it yet"
 
 
 def briefly(reasons: Iterable[Reason]) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+import penchant
 from penchant.serve import answering, demonstration, diagnosing, keeping, learning
 from penchant.serve.terminal import DEBUG, Terminal
 from penchant.types import Error
@@ -52,10 +53,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="An embedded recommender: a directory is a recommender, and every event changes the "
-    "very next answer.",
+    rich_markup_mode="markdown",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(penchant.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
+    ] = False,
+) -> None:
+    """An embedded recommender: a directory is a recommender; every event changes the next answer."""
+
+
 for group in (demonstration, learning, answering, keeping, diagnosing):
     group.register(app)
 

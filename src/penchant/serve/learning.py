@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 KINDS = ("items", "users", "links", "events")
 """The tables of an import, in the order they are read: items before the events that name them."""
 
-Files = Annotated[list[Path] | None, typer.Option(metavar="FILE")]
+
+def _files(help: str) -> Any:
+    return typer.Option(metavar="FILE", help=help)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,10 +43,10 @@ def import_(
             help="Files whose names begin with items, users, links or events.",
         ),
     ] = None,
-    items: Files = None,
-    users: Files = None,
-    links: Files = None,
-    events: Files = None,
+    items: Annotated[list[Path] | None, _files("Items: id, title, category, ...")] = None,
+    users: Annotated[list[Path] | None, _files("People and their attributes.")] = None,
+    links: Annotated[list[Path] | None, _files("head, relation, tail, weight.")] = None,
+    events: Annotated[list[Path] | None, _files("Who did what with which item, when.")] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(

@@ -23,7 +23,7 @@ from penchant.types import Error, Event, InvalidInput, Slate
 if TYPE_CHECKING:
     from penchant.engine import Engine
 
-DEEP = 300
+DEEP = 100
 """How far down the list before an event is remembered, to tell how far a film has come."""
 
 _FILE = "demo.json"
