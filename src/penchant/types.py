@@ -295,10 +295,9 @@ class TrainReport:
         ]
         ranked = sorted(self.measured.items(), key=lambda pair: -pair[1])
         lines += [f"  {name:<18} {value:.4f}" for name, value in ranked]
-        kept = self.measured.get("ranker", 0.0)
         lines += [
-            f"  without {name:<10} {value:.4f}  ({kept - value:+.4f} by it)"
-            for name, value in data["ablation"].items()
+            f"  {name} adds {gain:+.4f}" + (", left out" if name in data["left_out"] else "")
+            for name, gain in data["ablation"].items()
         ]
         return "\n".join(lines)
 

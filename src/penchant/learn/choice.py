@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from penchant.learn import ranker
 from penchant.learn.ranker import RankerConfig
@@ -15,7 +16,8 @@ from penchant.measure.intervals import paired
 from penchant.rank.fusion import normalised
 from penchant.types import Floats
 
-TREES = (60, 100, 150, 200, 300, 400, 500)
+TREES = (60, 100, 150, 200, 300, 400)
+ABLATED = 100  # trees at which rankers with and without a source are compared
 LEAST_REQUESTS = 200  # with wanted candidates; below it trees are not even tried
 
 
@@ -28,6 +30,7 @@ class Choice:
     weights: dict[str, float]
     measured: dict[str, float]
     interval: tuple[float, float] | None
+    newcomer: str = ""  # the popularity source that answers people without history, if any
 
 
 def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> Choice:
@@ -54,35 +57,78 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> C
         fallback = late.ndcg(np.nan_to_num(late.features[:, column], nan=-1e9))
     useful = sum(bool(early.wanted[a:e].any()) for a, e in _spans(early))
     if useful < LEAST_REQUESTS or len(late) < 50:
-        return Choice("fusion", 0, weights, measured, None)
+        return Choice("fusion", 0, weights, measured, None, newcomer(rows, None))
     booster = ranker.fit(early, config, seed=seed)
-    gains = {n: late.ndcg(_at(booster, late, n)) for n in TREES if n <= config.trees}
+    gains = {n: late.ndcg(scores) for n, scores in _growing(booster, late)}
     smooth = _smoothed({n: _mean(gain) for n, gain in gains.items()})
     trees = max(smooth, key=lambda n: smooth[n])
     measured["ranker"] = _mean(gains[trees])
     interval = paired(gains[trees], fallback, late.users)
     scorer = "ranker" if measured["ranker"] > _mean(fallback) else "fusion"
-    return Choice(scorer, trees, weights, measured, (interval.low, interval.high))
+    first = newcomer(rows, gains[trees] if scorer == "ranker" else None, share)
+    return Choice(scorer, trees, weights, measured, (interval.low, interval.high), first)
 
 
-def without(
+def newcomer(rows: Rows, ranked: npt.NDArray[np.float64] | None, share: float = 0.3) -> str:
+    """Return the popularity source that answers people without history; "" for the ranker.
+
+    The best on the newcomers of the whole window, for popularity learns nothing from it. The
+    ranker, whose NDCG on the later requests is `ranked`, must beat it outside the interval.
+    """
+    fresh = _newcomers(rows)
+    popular = [n for n in rows.names[: rows.n_sources] if n.startswith("trending")]
+    if not popular or fresh.sum() < 20:
+        return "trending_30d" if "trending_30d" in popular else ""
+    gains = {
+        name: rows.ndcg(np.nan_to_num(rows.features[:, rows.names.index(name)], nan=-1.0))
+        for name in popular
+    }
+    best = max(popular, key=lambda name: gains[name][fresh].mean())
+    if ranked is not None:
+        _, late = rows.split(share)
+        new = _newcomers(late)
+        against = gains[best][len(rows) - len(late) :]
+        if new.sum() >= 20 and paired(ranked[new], against[new], late.users[new]).low > 0:
+            return ""
+    return best
+
+
+def _newcomers(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return which requests were of somebody without history."""
+    column = rows.names.index("history") if "history" in rows.names else -1
+    out = np.zeros(len(rows), dtype=np.bool_)
+    if column >= 0:
+        some = np.flatnonzero(np.diff(rows.starts) > 0)
+        out[some] = rows.features[rows.starts[some], column] == 0
+    return out
+
+
+def gained(
     rows: Rows,
-    sources: Sequence[str],
+    sources: Sequence[Sequence[str]],
     config: RankerConfig,
-    choice: Choice,
     seed: int,
     share: float = 0.3,
-) -> float:
-    """Return NDCG@10 of the chosen ranker on the later requests when some columns are hidden.
+) -> list[float]:
+    """Return what each group of sources adds to the ranker's NDCG@10 on the later requests.
 
     Candidates that only a hidden source proposed stay in the pool: this measures what a source's
     opinion adds, not what its proposals do.
     """
     early, late = rows.split(share)
-    hidden = {f"{source}{end}" for source in sources for end in ("", "_rank", "_gap")}
-    names = [name for name in rows.names if name not in hidden]
-    booster = ranker.fit(early, config, seed=seed, trees=choice.trees, names=names)
-    return _mean(late.ndcg(ranker.predict(booster, late)))
+
+    def measure(names: Sequence[str]) -> float:
+        booster = ranker.fit(early, config, seed=seed, trees=ABLATED, names=names)
+        return _mean(late.ndcg(ranker.predict(booster, late)))
+
+    whole = measure(rows.names)
+    return [whole - measure(visible(rows.names, group)) for group in sources]
+
+
+def visible(names: Sequence[str], hidden: Sequence[str]) -> list[str]:
+    """Return the feature names that are left when some sources are hidden."""
+    gone = {f"{source}{end}" for source in hidden for end in ("", "_rank", "_gap")}
+    return [name for name in names if name not in gone]
 
 
 def summed(rows: Rows) -> Floats:
@@ -97,8 +143,15 @@ def _spans(rows: Rows) -> list[tuple[int, int]]:
     return list(zip(rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True))
 
 
-def _at(booster: Any, rows: Rows, trees: int) -> Floats:
-    return np.asarray(booster.predict(rows.features, num_iteration=trees), dtype=np.float32)
+def _growing(booster: Any, rows: Rows) -> Iterator[tuple[int, Floats]]:
+    """Yield the scores of the first n trees for each n of TREES, adding trees as it goes."""
+    total, before = np.zeros(len(rows.features)), 0
+    for n in TREES:
+        if n > booster.num_trees():
+            return
+        total += booster.predict(rows.features, start_iteration=before, num_iteration=n - before)
+        before = n
+        yield n, total.astype(np.float32)
 
 
 def _mean(gains: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from penchant.types import Floats
 class RankerConfig:
     """Trees and their training; the defaults are those of effort = balanced."""
 
-    trees: int = 500
+    trees: int = 400
     leaves: int = 15
     learning_rate: float = 0.03
     least_in_leaf: int = 200

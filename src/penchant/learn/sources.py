@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +61,14 @@ class SourcesLearner:
                 )
             )
         self._text = vectors is not None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the networks, which cost time in training and in every answer."""
+        return tuple(network.name for network in self.networks)
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Leave out networks that did not pay."""
+        self.networks = [network for network in self.networks if network.name not in names]
 
     def fit(
         self, view: View, folder: Artefacts, share: float, progress: Progress | None = None

@@ -7,7 +7,7 @@ served was refitted on all there is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from penchant.interests.state import State
 from penchant.language.whitening import Whitening
 from penchant.learn import affinity as affinities
 from penchant.learn import ranker
-from penchant.learn.choice import Choice, choose, without
+from penchant.learn.choice import Choice, choose, gained, visible
 from penchant.learn.effort import LearnConfig
 from penchant.learn.rows import Rows, build
 from penchant.learn.sources import SourcesLearner
@@ -34,6 +34,12 @@ from penchant.store.vectors import Vectors
 from penchant.types import Error, Floats, Ids
 
 Progress = Callable[[str, float], None]
+GROUPS = {
+    "sequence": ("sequence",),
+    "sequence_text": ("sequence_text",),
+    "text": ("text", "affinity"),
+    "co-visitation": ("after", "together"),
+}
 LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
 
 
@@ -51,6 +57,7 @@ class Outcome:
     requests: int
     choice: Choice
     ablation: dict[str, float]
+    left_out: tuple[str, ...]
     seconds: dict[str, float]
 
     def summary(self) -> dict[str, Any]:
@@ -94,8 +101,10 @@ class Training:
         ablation = self._ablation(rows, choice)
         self._lap("choice")
         folder = Artefacts(target)
-        self._write_scorer(folder, rows, choice, affinity)
+        dropped = [name for name in learner.names() if ablation.get(name, 1.0) < 0]
+        self._write_scorer(folder, rows, choice, affinity, dropped)
         self._lap("ranker")
+        learner.drop(dropped)
         learner.fit(wanted, folder, config.refit, self.tell)
         self._write_text(folder)
         self._lap("refit")
@@ -106,6 +115,7 @@ class Training:
             requests=len(rows),
             choice=choice,
             ablation=ablation,
+            left_out=tuple(dropped),
             seconds=self.seconds,
         )
 
@@ -147,34 +157,42 @@ class Training:
         return rows.with_column("affinity", column), affinity
 
     def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
-        """Return NDCG@10 of the ranker without each costly source, on the same later requests."""
+        """Return what each group of sources adds to the ranker, on the same later requests."""
         if choice.scorer != "ranker" or not self.config.ablate:
             return {}
-        out = {}
         groups = {
-            "sequence": ("sequence",),
-            "sequence_text": ("sequence_text",),
-            "text": ("text", "affinity"),
-            "co-visitation": ("after", "together"),
+            name: members
+            for name, members in GROUPS.items()
+            if any(member in rows.names for member in members)
         }
-        for name, members in groups.items():
-            if any(member in rows.names for member in members):
-                out[name] = without(rows, members, self.config.ranker, choice, self.config.seed)
-        return out
+        gains = gained(rows, list(groups.values()), self.config.ranker, self.config.seed)
+        return dict(zip(groups, gains, strict=True))
 
     def _write_scorer(
-        self, folder: Artefacts, rows: Rows, choice: Choice, affinity: Affinity | None
+        self,
+        folder: Artefacts,
+        rows: Rows,
+        choice: Choice,
+        affinity: Affinity | None,
+        dropped: Sequence[str],
     ) -> None:
-        plan: dict[str, Any] = {"scorer": choice.scorer, "weights": choice.weights}
+        plan: dict[str, Any] = {
+            "scorer": choice.scorer,
+            "weights": choice.weights,
+            "newcomer": choice.newcomer,
+        }
         if affinity is not None:
             folder.write_array("affinity.theta", affinity.theta)
             plan["affinity"] = {"constant": affinity.constant, "days_half": affinity.days_half}
         if choice.scorer == "ranker":
+            names = visible(rows.names, dropped)
             # More rows than the choice was made on carry proportionally more trees.
             trees = round(choice.trees * 1.2)
-            booster = ranker.fit(rows, self.config.ranker, seed=self.config.seed, trees=trees)
+            booster = ranker.fit(
+                rows, self.config.ranker, seed=self.config.seed, trees=trees, names=names
+            )
             ranker.export(booster, folder.path("ranker.onnx"))
-            plan |= {"models": ["ranker.onnx"], "features": list(rows.names)}
+            plan |= {"models": ["ranker.onnx"], "features": names}
         folder.write_json("rank", plan)
 
     def _write_text(self, folder: Artefacts) -> None:

@@ -13,6 +13,7 @@ from penchant.interests.state import State
 from penchant.rank.affinity import Affinity, AffinityStage
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.fusion import Fusion
+from penchant.rank.newcomer import ForNewcomers
 from penchant.rank.ranker import Ranker
 from penchant.rank.stage import Stage
 from penchant.recall.gather import Recall
@@ -77,7 +78,7 @@ def load_pipeline(
     folder: Artefacts, recall: Recall, columns: ItemColumns, vectors: Vectors, threads: int = 1
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall."""
-    plan: dict[str, Any] = {"scorer": "fusion"}
+    plan: dict[str, Any] = {"scorer": "fusion", "newcomer": "trending_30d"}
     if folder.has("rank.json"):
         plan = folder.json("rank")
     affinity = None
@@ -90,4 +91,6 @@ def load_pipeline(
         scorer = Ranker(paths, plan["features"], threads)
     else:
         scorer = Fusion(plan.get("weights", {}))
+    if plan.get("newcomer") in recall.names:
+        scorer = ForNewcomers(plan["newcomer"], scorer)
     return Pipeline(recall, [*row_stages(recall, affinity, columns, vectors), scorer])

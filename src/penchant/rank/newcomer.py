@@ -1,0 +1,32 @@
+"""Newcomers: where nothing is known of a person, what everybody wants may be the better answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.rank.stage import Stage
+from penchant.types import Candidates, Query
+
+
+class ForNewcomers:
+    """A scorer that lets one popularity source answer people without history and without words.
+
+    A ranker has seen few of them in training; which source answers, if any, was chosen on the
+    requests of newcomers alone (`learn/choice.py`).
+    """
+
+    def __init__(self, source: str, scorer: Stage) -> None:
+        self.name = scorer.name
+        self._source = source
+        self._scorer = scorer
+
+    def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
+        """Return the same candidates, scored by the source for newcomers, else by the scorer."""
+        if len(state.liked) or state.words is not None or query.only is not None:
+            return self._scorer(query, state, candidates)
+        column = candidates.features[:, candidates.names.index(self._source)]
+        # Below any count there is: what nobody wanted yet comes last, and is still there.
+        return replace(candidates, scores=np.nan_to_num(column, nan=-1.0).astype(np.float32))
