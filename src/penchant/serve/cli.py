@@ -69,7 +69,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit.")
     ] = False,
 ) -> None:
-    """An embedded recommender: a directory is a recommender; every event changes the next answer."""
+    """An embedded recommender: a directory is one, and every event changes the very next answer."""
 
 
 for group in (demonstration, learning, answering, keeping, diagnosing):
