@@ -66,8 +66,7 @@ def restore(source: str | Path, directory: str | Path, url: str | None = None) -
         if url is not None:
             for name, tables in _FILES:
                 _copy_in(fresh / name, url, tables)
-                for file in fresh.glob(f"{Path(name).stem}.*"):
-                    file.unlink()
+                (fresh / name).unlink()
     return directory
 
 

@@ -92,6 +92,7 @@ class EventLog:
         pieces; after an error the pieces before it are in the log, and appending the frame again
         adds the rest.
         """
+        self._database.check()
         frame = checked(events)
         futures: list[Future[tuple[int, int]]] = []
         total, last = 0, 0
