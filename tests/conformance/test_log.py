@@ -331,6 +331,20 @@ def test_two_processes_lose_nothing_double_nothing_and_agree(place: Place) -> No
     assert catalogue["item_id"].n_unique() == 134
 
 
+def test_numbers_may_be_of_numpy(store: Store) -> None:
+    store.log.append(events(("u", "a", 1), ("w", "b", 2)))
+    for kind in (np.int32, np.int64):
+        user = kind(1)
+        assert store.log.history(user, kind(5), np.float64(9)).times.tolist() == [2]
+        assert store.log.seen(user, np.float32(9)).tolist() == [1]
+        assert len(store.log.scan(kind(1), kind(9))) == 1
+        assert store.catalogue.changed(kind(1))[0]["item_id"].to_list() == ["b"]
+        assert store.people.get([user])["user_id"].to_list() == ["w"]
+        assert store.impressions.purge(user) == 0
+    assert store.people.merge(np.int32(0), np.int64(1)) == 1
+    assert store.log.retract(user=np.int32(1)) == 2
+
+
 def test_undo_removes_one_event_for_good(store: Store) -> None:
     frame = events(("u", "a", 1, "click", "one"), ("u", "b", 2, "click", "two"))
     store.log.append(frame)

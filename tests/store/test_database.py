@@ -285,7 +285,7 @@ def test_a_read_only_directory(open_folder: Path) -> None:
 
 def test_files_that_are_no_store_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StoreError, match="is a file; a store is a directory"):
+    with pytest.raises(StoreError, match="is a file, or lies in one; a store is a directory"):
         open_store(tmp_path / "file")
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "penchant.db").write_text("this is a text and no database " * 50)

@@ -17,8 +17,17 @@ class Catalogue(Protocol):
     (`described` false), and stays recommendable by behaviour.
     """
 
-    def upsert(self, items: pl.DataFrame) -> dict[str, int]: ...
-    def remove(self, item_ids: Sequence[str]) -> int: ...
-    def numbers(self, item_ids: Sequence[str]) -> npt.NDArray[np.int32]: ...
-    def get(self, numbers: Sequence[int]) -> pl.DataFrame: ...
-    def changed(self, after: int) -> tuple[pl.DataFrame, int]: ...
+    def upsert(self, items: pl.DataFrame) -> dict[str, int]:
+        """Return how many items were new, changed and same."""
+
+    def remove(self, item_ids: Sequence[str]) -> int:
+        """Return how many items were taken out of the catalogue; their numbers stay."""
+
+    def numbers(self, item_ids: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the number of each item, -1 for one that nobody ever named."""
+
+    def get(self, numbers: Sequence[int]) -> pl.DataFrame:
+        """Return the items with these numbers, in this order."""
+
+    def changed(self, after: int) -> tuple[pl.DataFrame, int]:
+        """Return the items that changed after change `after`, in order, and the last change."""

@@ -111,7 +111,7 @@ class EventLog:
 
     def history(self, user: int, n: int, now: float) -> Events:
         """Return the person's newest `n` events up to `now`, oldest first."""
-        rows = self._database.tuples(self._history, user=user, now=microseconds(now), n=max(0, n))
+        rows = self._database.tuples(self._history, user=int(user), now=microseconds(now), n=max(0, int(n)))
         rows.reverse()
         return self._events(rows)
 
@@ -120,7 +120,7 @@ class EventLog:
 
         Events of a kind in `ignoring` (an impression, say) do not count.
         """
-        rows = self._database.tuples(self._seen, user=user, now=microseconds(now))
+        rows = self._database.tuples(self._seen, user=int(user), now=microseconds(now))
         if ignoring:
             names = self._names(max((kind for _, kind in rows), default=-1))
             skipped = {number for number, name in enumerate(names) if name in ignoring}
@@ -130,7 +130,7 @@ class EventLog:
     def scan(self, after: int, limit: int, to: int = _LAST) -> Events:
         """Return at most `limit` events with offsets above `after` (0: the start), in order."""
         parts = []
-        left = limit
+        after, to, left = int(after), int(to), int(limit)
         while left > 0:
             # Short statements: a long one would keep the write-ahead log from being taken in.
             asked = min(READ, left)
@@ -162,7 +162,7 @@ class EventLog:
         if (user is None) == (event_id is None):
             raise InvalidInput("retract takes either user= or event_id=, exactly one of them")
         if user is not None:
-            return self._retractions.forget(user)
+            return self._retractions.forget(int(user))
         assert event_id is not None
         return self._retractions.undo(event_key(event_id))
 

@@ -122,7 +122,7 @@ class Impressions:
         """Return how many impressions of the person, or shown before a time, were removed."""
         table = schema.impressions
         if user is not None:
-            return self._remove(table.c.user_number == user)
+            return self._remove(table.c.user_number == int(user))
         return 0 if before is None else self._remove(table.c.time < microseconds(before))
 
     def reassign(self, user: int, into: int) -> int:

@@ -119,7 +119,7 @@ class ItemTable:
     def changed(self, after: int, to: int | None = None) -> tuple[pl.DataFrame, int]:
         """Return the items that changed after change `after`, in order, and the last change."""
         table = schema.items.c
-        last = self.last() if to is None else to
+        after, last = int(after), self.last() if to is None else int(to)
         rows: list[Any] = []
         position = after
         while position < last:

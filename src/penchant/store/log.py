@@ -48,11 +48,20 @@ class Appended:
 class Log(Protocol):
     """Every event ever believed. `now` bounds what is visible: nothing later is returned."""
 
-    def append(self, events: pl.DataFrame) -> Appended: ...
-    def history(self, user: int, n: int, now: float) -> Events: ...
-    def seen(
-        self, user: int, now: float, ignoring: Sequence[str] = ()
-    ) -> npt.NDArray[np.int32]: ...
-    def scan(self, after: int, limit: int) -> Events: ...
-    def retract(self, *, user: int | None = None, event_id: str | None = None) -> int: ...
-    def close(self) -> None: ...
+    def append(self, events: pl.DataFrame) -> Appended:
+        """Return how many events were new and known; all of them are durable by then."""
+
+    def history(self, user: int, n: int, now: float) -> Events:
+        """Return the person's newest `n` events up to `now`, oldest first."""
+
+    def seen(self, user: int, now: float, ignoring: Sequence[str] = ()) -> npt.NDArray[np.int32]:
+        """Return the items the person has events with up to `now`, kinds in `ignoring` apart."""
+
+    def scan(self, after: int, limit: int) -> Events:
+        """Return at most `limit` events with offsets above `after` (0: the start), in order."""
+
+    def retract(self, *, user: int | None = None, event_id: str | None = None) -> int:
+        """Return how many events were removed: of a person, who is forgotten, or one undone."""
+
+    def close(self) -> None:
+        """Write what waits and let go of the database."""

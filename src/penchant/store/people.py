@@ -13,9 +13,20 @@ import polars as pl
 class People(Protocol):
     """Everybody who ever did anything, and the links between them, items, groups and values."""
 
-    def upsert(self, users: pl.DataFrame) -> dict[str, int]: ...
-    def numbers(self, user_ids: Sequence[str]) -> npt.NDArray[np.int32]: ...
-    def get(self, numbers: Sequence[int]) -> pl.DataFrame: ...
-    def merge(self, visitor: int, into: int) -> int: ...
-    def add_links(self, links: pl.DataFrame) -> dict[str, int]: ...
-    def links(self) -> pl.DataFrame: ...
+    def upsert(self, users: pl.DataFrame) -> dict[str, int]:
+        """Return how many people were new, changed and same."""
+
+    def numbers(self, user_ids: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the number of each person, -1 for somebody never seen, or forgotten."""
+
+    def get(self, numbers: Sequence[int]) -> pl.DataFrame:
+        """Return number, user_id (null once forgotten) and attributes, in the order asked for."""
+
+    def merge(self, visitor: int, into: int) -> int:
+        """Return how many events moved from `visitor`, whose id is dropped, to `into`."""
+
+    def add_links(self, links: pl.DataFrame) -> dict[str, int]:
+        """Return how many links were new, changed and same."""
+
+    def links(self) -> pl.DataFrame:
+        """Return all links, in the order they were added."""

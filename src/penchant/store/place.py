@@ -42,13 +42,15 @@ def prepare(
 
     `local` says that database files lie in it, so that a network file system is refused.
     """
+    if read_only and not directory.exists():
+        raise StoreError(f"{directory} does not exist; nothing can be read from it")
     if not directory.is_dir():
-        if directory.exists():
-            raise StoreError(f"{directory} is a file; a store is a directory, choose another path")
-        if read_only:
-            raise StoreError(f"{directory} does not exist; nothing can be read from it")
         try:
             directory.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise StoreError(
+                f"{directory} is a file, or lies in one; a store is a directory, choose another"
+            ) from error
         except OSError as error:
             raise StoreError(
                 f"{directory} cannot be created ({error.strerror}); choose another path"

@@ -79,7 +79,7 @@ class UserTable:
         The visitor's id is dropped: should it come again, it is somebody new (on a shared device
         it would be), and can be merged again.
         """
-        return self._retractions.merge(visitor, into)
+        return self._retractions.merge(int(visitor), int(into))
 
     def add_links(self, links: pl.DataFrame) -> dict[str, int]:
         """Return how many links were new, changed (another weight) and same."""
