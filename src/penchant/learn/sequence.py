@@ -44,7 +44,7 @@ class SequenceConfig:
     length: int = 100
     dropout: float = 0.3
     epochs: int = 40
-    batch: int = 128
+    tokens: int = 8192  # events in one batch
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     full_softmax_below: int = 3000
@@ -182,7 +182,7 @@ class SequenceLearner:
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
         )
         epochs = max(1, round(config.epochs * share))
-        steps = epochs * (-(-len(windows) // config.batch))
+        steps = epochs * len(self._together(windows))
         began, losses, step = time.monotonic(), [], 0
         allowed = config.most_seconds * max(share, 0.2)
         for epoch in range(epochs):
@@ -190,10 +190,11 @@ class SequenceLearner:
             self.items.train()
             total, batches = 0.0, 0
             for batch in self._batches(ordered, windows):
+                done, spent = step / steps, (time.monotonic() - began) / allowed
+                # Time takes over only where it is well ahead, so that runs within it are repeatable.
+                rate = pace(spent if spent > done + 0.05 else done)
                 for group in optimiser.param_groups:
-                    group["lr"] = config.learning_rate * pace(
-                        max(step / steps, (time.monotonic() - began) / allowed)
-                    )
+                    group["lr"] = config.learning_rate * rate
                 loss = self._loss(batch, popular)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
@@ -215,9 +216,8 @@ class SequenceLearner:
         key = self._rng.random(len(ordered))
         items = ordered.items[np.lexsort((key, ordered.times, ordered.users))]
         times = ordered.times
-        order = self._rng.permutation(len(windows))
-        for first in range(0, len(order), self.config.batch):
-            begin, end = windows[order[first : first + self.config.batch]].T
+        for chosen in self._together(windows):
+            begin, end = windows[chosen].T
             size = end - begin - 1
             place = begin[:, None] + np.arange(int(size.max()))[None]
             inside = np.arange(int(size.max()))[None] < size[:, None]
@@ -235,6 +235,23 @@ class SequenceLearner:
                     "inside": inside,
                 }.items()
             }
+
+    def _together(self, windows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+        """Return the windows of each batch, in random order: about `tokens` events of like length.
+
+        Most people have few events: batches of random windows would be nine tenths padding.
+        """
+        sizes = windows[:, 1] - windows[:, 0] - 1
+        order = np.argsort(sizes * self._rng.uniform(0.8, 1.2, len(sizes)))
+        batches, begin = [], 0
+        while begin < len(order):
+            # Sizes grow along the order, so the look ahead bounds the longest of the batch.
+            count = max(1, self.config.tokens // max(1, int(sizes[order[begin]])))
+            longest = int(sizes[order[begin : begin + count]].max())
+            count = max(1, self.config.tokens // longest)
+            batches.append(order[begin : begin + count])
+            begin += count
+        return [batches[i] for i in self._rng.permutation(len(batches))]
 
     def _loss(self, batch: dict[str, Tensor], popular: Tensor) -> Tensor:
         table = self.items.table()
