@@ -1,9 +1,12 @@
-"""What tests of several folders share: the default encoder, and a real embedding server."""
+"""What tests of several folders share: the encoder, an embedding server, a trained shelf."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import penchant
+from penchant.evaluate.simulate import Simulation, simulate
 from penchant.language.exported import ensure_onnx
+from penchant.serve import story
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +104,35 @@ def embedding_server() -> Iterator[EmbeddingServer]:
     yield server
     server.server.shutdown()
     server.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def viewers() -> Simulation:
+    """A small world of the demo: 120 simulated viewers, what they searched for or came for."""
+    return story.unled(simulate(0, n_users=120, n_events=9_000))
+
+
+@pytest.fixture(scope="session")
+def trained_shelf(
+    viewers: Simulation, tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path
+) -> Path:
+    """A shelf of `viewers` that has learned; made once for all workers, so only read it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    shelf = root / "trained-shelf"
+    with (root / "trained-shelf.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shelf / "done").exists():
+            with penchant.open(shelf, effort="fast") as engine:
+                engine.add(viewers.items, users=viewers.users, links=viewers.links)
+                engine.record(viewers.events, now=viewers.end)
+                engine.train()
+            (shelf / "done").touch()
+    return shelf
+
+
+@pytest.fixture
+def own_shelf(trained_shelf: Path, tmp_path: Path) -> Path:
+    """A copy of `trained_shelf` to write to."""
+    return Path(shutil.copytree(trained_shelf, tmp_path / "shelf"))
