@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from penchant.engine import open_engine
 from penchant.evaluate.assess import contest, facts, freshness
 from penchant.evaluate.entrants import EASE_LIMIT, Entrant, baselines
+from penchant.evaluate.informed import Informed
 from penchant.evaluate.past import VECTORS, Past, read_past, rebuild
 from penchant.evaluate.plan import Plan, Protocol, plan
 from penchant.evaluate.replay import Walk
@@ -72,6 +74,14 @@ def run(
         finally:
             shutil.rmtree(copy)
 
+    since = past.met.filter(pl.col("timestamp") >= (first.split.cut or 0.0))
+
+    @contextmanager
+    def stale() -> Iterator[Informed]:
+        # What a user met since the cut is left out in every arm, heard of or not.
+        with trial(False, []) as system:
+            yield Informed(system, since)
+
     tables: list[Table] = []
     answers: dict[str, Walk] = {}
     # One request at a time: several threads for its small products only wait for each other.
@@ -102,7 +112,7 @@ def run(
             tables.append(
                 freshness(
                     first,
-                    lambda arm: trial(arm == "event", []),
+                    lambda arm: stale(),
                     k=k,
                     vectors=vectors,
                     given={"event": answers["event"]},
