@@ -47,7 +47,8 @@ class Fresh:
             self._popularity.first_seen(query.now, n)[cold], self._columns.released[:n][cold]
         )
         age = np.maximum(query.now - born, 0.0)
-        newness = np.exp2(-age / (self._days_half * DAY))  # 0 where neither date is known
+        age[np.isinf(born)] = np.inf  # neither date is known: nothing says that it is new
+        newness = np.exp2(-age / (self._days_half * DAY))
         values = newness.astype(np.float32)
         near = self._text.score(query, state) if self._text is not None else None
         if near is not None:
