@@ -217,7 +217,9 @@ class Replica:
             wanted.users[order], wanted.items[order], wanted.times[order], columns.n, folder
         )
         vectors = Vectors()
-        plan = RecallPlan(text=self._encoder is not None)
+        plan = RecallPlan(
+            text=self._encoder is not None, counted_until=float(wanted.times.max(initial=0.0))
+        )
         served = Served(
             snapshot=UNTRAINED,
             columns=columns,

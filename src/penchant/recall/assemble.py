@@ -27,7 +27,10 @@ TRENDING = {"trending_1d": 1 * DAY, "trending_7d": 7 * DAY, "trending_30d": 30 *
 
 @dataclass(frozen=True)
 class RecallPlan:
-    """Which sources answer, and how many items each may propose; stored as recall.json."""
+    """Which sources answer, and how many items each may propose; stored as recall.json.
+
+    What was only counted, not learned, says until when: it must not answer for a time before.
+    """
 
     linear: tuple[str, ...] = ()
     sequence: tuple[str, ...] = ()
@@ -35,6 +38,7 @@ class RecallPlan:
     text: bool = False
     quota: int = 100
     quotas: dict[str, int] = field(default_factory=dict)
+    counted_until: float = 0.0
 
     def save(self, folder: Artefacts) -> None:
         """Write the plan."""
@@ -92,7 +96,16 @@ def assemble(
             parts = ("starts", "columns", "values")
             arrays = {f"{name}.{part}": folder.array(f"{name}.{part}") for part in parts}
             rows = SparseRows.load(arrays, name)
-            sources.append(Covisitation(name, rows, counts, together=together, recent=recent))
+            sources.append(
+                Covisitation(
+                    name,
+                    rows,
+                    counts,
+                    together=together,
+                    recent=recent,
+                    until=plan.counted_until,
+                )
+            )
     text = None
     if plan.text:
         text = Text("text", vectors)

@@ -9,19 +9,20 @@ its first companion on.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from penchant.interests.state import DAY, State
+from penchant.recall.live import LivePairs
 from penchant.recall.source import Scores
 from penchant.recall.sparse import SparseRows
 from penchant.store.log import Events
 from penchant.types import Floats, Ids, Query, Times
 
 WINDOW = 12  # how many earlier wanted items an event is paired with
+BULK = 5_000  # events of a tail from which on it is counted at once
 Recent = Callable[[int, float], tuple[Ids, Times]]
 
 
@@ -69,7 +70,10 @@ def _moment_sizes(users: Ids, times: Times) -> npt.NDArray[np.int64]:
 
 
 class Covisitation:
-    """Scores by the decayed sum of the rows of what was wanted last."""
+    """Scores by the decayed sum of the rows of what was wanted last.
+
+    `rows` count what happened up to `until`: a question about a moment before it does not use them.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Covisitation:
         damping: float = 0.5,
         moments_half: float = 2.0,
         last: int = 20,
+        until: float = 0.0,
     ) -> None:
         self.name = name
         self.rows = rows
@@ -91,8 +96,8 @@ class Covisitation:
         self._damping = damping
         self._half = moments_half
         self._last = last
-        self._delta: dict[int, dict[int, float]] = {}
-        self._lock = threading.Lock()
+        self._until = until
+        self._live = LivePairs()
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return scores of the items seen beside the person's last ones, sparse; None if none."""
@@ -106,12 +111,11 @@ class Covisitation:
         if self.together:
             weights[moments > 0] = 0.0
         weights = weights * liked.strengths[-self._last :]
-        total = self.rows.weighted_sum(items, weights, query.n_items)
-        with self._lock:
-            for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
-                for to, value in self._delta.get(item, {}).items():
-                    if to < query.n_items:
-                        total[to] += weight * value
+        if query.now >= self._until:
+            total = self.rows.weighted_sum(items, weights, query.n_items)
+        else:
+            total = np.zeros(query.n_items, dtype=np.float32)
+        self._live.weigh(total, items, weights, query.now)
         found = np.flatnonzero(total)
         if not len(found):
             return None
@@ -123,31 +127,50 @@ class Covisitation:
 
     def fold(self, tail: Events) -> None:
         """Add the pairs that new events make with what the same person wanted just before."""
-        for user, item, time in zip(
-            tail.users.tolist(), tail.items.tolist(), tail.times.tolist(), strict=True
-        ):
-            if item < 0:
-                continue
-            items, times = self._recent(user, time)
-            # The history may already hold what follows at the same moment: that pairs with this
-            # event when its own turn comes, and once is enough.
-            own = np.flatnonzero((items == item) & (times == time))
-            end = int(own[-1]) if len(own) else len(items)
-            items, times = items[max(0, end - WINDOW) : end], times[max(0, end - WINDOW) : end]
-            for steps, (before, at) in enumerate(
-                zip(items[::-1].tolist(), times[::-1].tolist(), strict=True)
-            ):
-                if before == item or (at == time) != self.together:
-                    continue
-                with self._lock:
-                    if self.together:
-                        self._add(before, item, 1.0 / np.sqrt(steps + 1))
-                        self._add(item, before, 1.0 / np.sqrt(steps + 1))
-                    else:
-                        self._add(
-                            before, item, 2.0 ** (-(time - at) / (7 * DAY)) / (steps + 1) ** 0.5
-                        )
+        keep = tail.items >= 0
+        users, items, times = tail.users[keep], tail.items[keep], tail.times[keep]
+        if len(users) > BULK:
+            self._fold_bulk(users, items, times)
+            return
+        read: dict[int, tuple[Ids, Times]] = {}
+        newest: dict[int, float] = {}
+        for user, time in zip(users.tolist(), times.tolist(), strict=True):
+            newest[user] = max(time, newest.get(user, time))
+        for user, item, time in zip(users.tolist(), items.tolist(), times.tolist(), strict=True):
+            if user not in read:
+                read[user] = self._recent(user, newest[user])
+            had, at = read[user]
+            end = int(np.searchsorted(at, time, side="right"))
+            if end <= WINDOW < len(at):  # so long a tail that its begin has left the history
+                had, at = self._recent(user, time)
+                end = len(had)
+            self._pair(item, time, had[:end], at[:end])
 
-    def _add(self, a: int, b: int, weight: float) -> None:
-        row = self._delta.setdefault(a, {})
-        row[b] = row.get(b, 0.0) + float(weight)
+    def _pair(self, item: int, time: float, had: Ids, at: Times) -> None:
+        # The history may already hold what follows at the same moment: that pairs with this event
+        # when its own turn comes, and once is enough.
+        own = np.flatnonzero((had == item) & (at == time))
+        end = int(own[-1]) if len(own) else len(had)
+        begin = max(0, end - WINDOW)
+        found: list[tuple[int, int, float]] = []
+        for steps, (before, then) in enumerate(
+            zip(had[begin:end][::-1].tolist(), at[begin:end][::-1].tolist(), strict=True), start=1
+        ):
+            if before == item or (then == time) != self.together:
+                continue
+            if self.together:
+                weight = 1.0 / steps**0.5
+                found += [(before, item, weight), (item, before, weight)]
+            else:
+                found.append((before, item, 2.0 ** (-(time - then) / (7 * DAY)) / steps**0.5))
+        if found:
+            self._live.add(found, time)
+
+    def _fold_bulk(self, users: Ids, items: Ids, times: Times) -> None:
+        """Add the pairs within a long tail at once; what came before it is not looked at."""
+        order = np.lexsort((times, users))
+        froms, tos, weights = pairs(
+            users[order], items[order], times[order], together=self.together, days_half=7.0
+        )
+        n = int(items.max()) + 1
+        self._live.load(SparseRows.from_pairs(froms, tos, weights, n), float(times.max()))
