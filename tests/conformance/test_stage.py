@@ -1,0 +1,225 @@
+"""What every stage promises: scorers keep length and order, and no candidate is ever lost."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import penchant.rank
+from numbered import COLD, N, arrays, columns, query, state, vectors
+from penchant.learn import ranker
+from penchant.learn.ranker import RankerConfig
+from penchant.learn.rows import Rows
+from penchant.rank.affinity import Affinity, AffinityStage
+from penchant.rank.features import FeatureBuilder
+from penchant.rank.fusion import Fusion
+from penchant.rank.newcomer import ForNewcomers
+from penchant.rank.pipeline import order
+from penchant.rank.ranker import Ranker
+from penchant.rank.stage import Stage
+from penchant.rank.words import ForWords
+from penchant.recall.popularity import Popularity
+from penchant.store.vectors import Vectors
+from penchant.types import Candidates
+
+SOURCES = ("after", "text", "trending_30d")
+PEOPLE = {
+    "a history": state(["w1", "w2", "s1"]),
+    "nothing": state([]),
+    "words": state([], words=vectors()[COLD]),
+    "rejections": state(["w1"], strengths=[-1.0]),
+}
+
+
+def features() -> FeatureBuilder:
+    _, items, times = arrays()
+    return FeatureBuilder(SOURCES, Popularity(items, times), columns(), Vectors(vectors()))
+
+
+def affinity() -> AffinityStage:
+    theta = np.linspace(-1, 1, vectors().shape[1]).astype(np.float32)
+    return AffinityStage(Affinity(theta, 0.5, 7.0), Vectors(vectors()))
+
+
+NAMES = (*features().names, "affinity")
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Ranker:
+    """Trees over a few of the columns."""
+    rng = np.random.default_rng(0)
+    few, per = 300, 10
+    x = rng.normal(size=(few * per, len(NAMES))).astype(np.float32)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    rows = Rows(
+        features=x,
+        items=np.tile(np.arange(per, dtype=np.int32), few),
+        wanted=np.nan_to_num(x[:, 0]) + np.nan_to_num(x[:, 5]) > 1.2,
+        starts=np.arange(few + 1, dtype=np.int64) * per,
+        times=np.arange(few, dtype=np.float64),
+        users=np.zeros(few, dtype=np.int32),
+        missed=np.zeros(few, dtype=np.int32),
+        arms=("next",) * few,
+        names=NAMES,
+        n_sources=len(SOURCES),
+    )
+    path = tmp_path_factory.mktemp("trees") / "ranker.onnx"
+    config = RankerConfig(trees=20, least_in_leaf=20, threads=1)
+    ranker.export(ranker.fit(rows, config, seed=0), path)
+    return Ranker([path], NAMES)
+
+
+MAKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
+    "features": (FeatureBuilder, lambda grown: features()),
+    "affinity": (AffinityStage, lambda grown: affinity()),
+    "affinity without theta": (AffinityStage, lambda grown: AffinityStage(None, Vectors())),
+    "fusion": (Fusion, lambda grown: Fusion()),
+    "fusion with weights": (Fusion, lambda grown: Fusion({"text": 0.0, "after": -2.0})),
+    "ranker": (Ranker, lambda grown: grown),
+    "newcomers": (ForNewcomers, lambda grown: ForNewcomers("trending_30d", grown)),
+    "words": (ForWords, lambda grown: ForWords(Fusion())),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def stage(request: pytest.FixtureRequest, grown: Ranker) -> Iterator[Stage]:
+    return MAKERS[request.param][1](grown)
+
+
+def pool(stage: Stage, items: list[int], values: list[float]) -> Candidates:
+    """Return candidates as they reach the stage: one column per source, or all of them."""
+    names = SOURCES if isinstance(stage, FeatureBuilder) else NAMES
+    rng = np.random.default_rng(len(items))
+    x = rng.choice([*values, np.nan, 0.0, 1.0], size=(len(items), len(names)))
+    origin = rng.integers(0, 8, len(items)).astype(np.uint32)
+    return Candidates(
+        items=np.array(items, dtype=np.int32),
+        scores=rng.choice([np.nan, 1.0, -2.0], len(items)).astype(np.float32),
+        features=x.astype(np.float32),
+        names=names,
+        origin=origin,
+        sources=SOURCES,
+    )
+
+
+def same(before: Candidates, after: Candidates) -> None:
+    np.testing.assert_array_equal(after.items, before.items)
+    np.testing.assert_array_equal(after.origin, before.origin)
+    assert after.sources == before.sources
+    assert after.scores.shape == before.items.shape
+    assert after.scores.dtype == after.features.dtype == np.float32
+    assert after.features.shape == (len(before), len(after.names))
+
+
+def test_every_stage_of_the_package_is_in_this_suite() -> None:
+    found = set()
+    for module in pkgutil.iter_modules(penchant.rank.__path__, "penchant.rank."):
+        for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if cls is Stage or "__call__" not in vars(cls):
+                continue
+            if list(inspect.signature(cls.__call__).parameters)[1:] == [
+                "query", "state", "candidates",
+            ]:  # fmt: skip
+                found.add(cls)
+    assert found == {cls for cls, _ in MAKERS.values()}
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.integers(0, N - 1), unique=True, max_size=N),
+    st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=4),
+    st.sampled_from(sorted(PEOPLE)),
+    st.sampled_from([None, "starships"]),
+)
+def test_no_candidate_is_lost_or_moved(stage, items, values, who, text) -> None:
+    before = pool(stage, items, values)
+    kept = before.features.copy(), before.scores.copy()
+    after = stage(query(text=text), PEOPLE[who], before)
+    same(before, after)
+    np.testing.assert_array_equal(before.features, kept[0])
+    np.testing.assert_array_equal(before.scores, kept[1])
+    ordered = order(after)
+    assert sorted(ordered.items.tolist()) == sorted(items)
+    finite = np.isfinite(ordered.scores)
+    assert (np.diff(finite.astype(int)) <= 0).all()
+    assert (np.diff(ordered.scores[finite]) <= 0).all()
+
+
+def test_every_stage_has_a_name_and_repeats_itself(stage: Stage) -> None:
+    assert isinstance(stage.name, str)
+    assert stage.name
+    for person in PEOPLE.values():
+        before = pool(stage, list(range(N)), [0.3, -2.0])
+        first, second = stage(query(), person, before), stage(query(), person, before)
+        np.testing.assert_array_equal(first.features, second.features)
+        np.testing.assert_array_equal(first.scores, second.scores)
+
+
+def test_no_candidates_stay_none(stage: Stage) -> None:
+    for person in PEOPLE.values():
+        none = pool(stage, [], [1.0])
+        same(none, stage(query(), person, none))
+
+
+def test_a_candidate_is_scored_for_what_it_is_not_for_its_place(stage: Stage) -> None:
+    """Shuffled candidates get the same values; ties of ranks aside, there are none here."""
+    person = PEOPLE["a history"]
+    items = list(range(N))
+    before = pool(stage, items, [0.3])
+    distinct = np.random.default_rng(2).normal(size=before.features.shape).astype(np.float32)
+    mixed = np.random.default_rng(1).permutation(N)
+
+    def run(place: np.ndarray) -> Candidates:
+        return stage(
+            query(),
+            person,
+            Candidates(
+                items=before.items[place],
+                scores=before.scores[place],
+                features=distinct[place],
+                names=before.names,
+                origin=before.origin[place],
+                sources=SOURCES,
+            ),
+        )
+
+    straight, shuffled = run(np.arange(N)), run(mixed)
+    np.testing.assert_allclose(shuffled.features, straight.features[mixed], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(shuffled.scores, straight.scores[mixed], rtol=1e-4, atol=1e-4)
+
+
+scores = st.one_of(
+    st.floats(-(2.0**99), 2.0**99, width=32),
+    st.sampled_from([float("nan"), float("inf"), float("-inf"), 0.0]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(scores, max_size=30))
+def test_order_sorts_and_loses_nobody(given_scores: list[float]) -> None:
+    n = len(given_scores)
+    items = np.random.default_rng(n).permutation(100)[:n].astype(np.int32)
+    before = Candidates(
+        items=items,
+        scores=np.array(given_scores, dtype=np.float32),
+        features=items[:, None].astype(np.float32),
+        names=("item",),
+        origin=items.astype(np.uint32),
+        sources=("item",),
+    )
+    after = order(before)
+    assert sorted(after.items.tolist()) == sorted(items.tolist())
+    np.testing.assert_array_equal(after.features[:, 0], after.items)
+    np.testing.assert_array_equal(after.origin, after.items)
+    at = {int(item): score for item, score in zip(items, before.scores, strict=True)}
+    np.testing.assert_array_equal(after.scores, [at[int(item)] for item in after.items])
+    finite = np.isfinite(after.scores)
+    assert (np.diff(finite.astype(int)) <= 0).all()  # what is no number comes last
+    assert (np.diff(after.scores[finite]) <= 0).all()
