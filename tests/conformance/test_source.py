@@ -52,7 +52,7 @@ from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Query
 
-SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2, batch=16)
+SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
 SOURCES = (
     "linear", "factors", "sequence", "sequence_text", "after", "together", "text",
@@ -381,6 +381,18 @@ def test_what_happens_later_changes_no_answer_about_earlier(learned: World, name
         dense(told.sources[place].score(_ask(query(), middle), person), N),
         dense(only.sources[place].score(_ask(query(), middle), person), N),
     )
+
+
+def test_what_is_recorded_later_changes_no_answer_about_earlier(
+    pick: Callable[[Recall], Source], learned: World
+) -> None:
+    diary = Diary()
+    recall = learned.recall(diary=diary)
+    before = [dense(pick(recall).score(query(), person), N) for person in STATES.values()]
+    later = [NOW + 60, NOW + 60, NOW + 120]
+    recall.fold(diary.add(tail([1, 1, 1], [0, COLD, 4], later)))
+    for person, values in zip(STATES.values(), before, strict=True):
+        np.testing.assert_array_equal(dense(pick(recall).score(query(), person), N), values)
 
 
 def test_ids_are_numbers(learned: World) -> None:
