@@ -1,7 +1,8 @@
-"""Many rows into one table: several in a statement, as the driver takes them.
+"""Many rows into one table, in as few statements as the database likes best.
 
-A statement costs the driver and the database about as much as a row, so fifty rows in one save a
-third of the time; SQLAlchemy's own handling of parameters would double it.
+A statement costs about as much as a row. SQLite takes fifty rows in one, PostgreSQL a column as
+one array: each is about half again as fast as row by row. SQLAlchemy writes the statements, but
+its handling of parameters would double the time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam
+from sqlalchemy import Connection, Table, bindparam, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from penchant.store.database import Database
@@ -34,22 +35,35 @@ class BulkInsert:
         unique: str | None = None,
         without: Sequence[str] = (),
     ) -> None:
-        names = [column.name for column in table.columns if column.name not in without]
-        self._width = len(names)
-        dialect: Any = sqlite if database.dialect == "sqlite" else postgresql
+        columns = [column for column in table.columns if column.name not in without]
+        self._width = len(columns)
+        self._arrays = database.dialect == "postgresql"
+        dialect: Any = postgresql if self._arrays else sqlite
 
-        def text(rows: int) -> str:
-            statement = dialect.insert(table).values(
-                [{name: bindparam(f"{name}_{row}") for name in names} for row in range(rows)]
-            )
+        def text(statement: Any) -> str:
             if unique is not None:
                 statement = statement.on_conflict_do_nothing(index_elements=[unique])
             return database.prepare(statement).text
 
-        self._one, self._many = text(1), text(ROWS)
+        def values(rows: int) -> Any:
+            return dialect.insert(table).values(
+                [{c.name: bindparam(f"{c.name}_{row}") for c in columns} for row in range(rows)]
+            )
+
+        if self._arrays:
+            arrays = [cast(bindparam(c.name), postgresql.ARRAY(c.type)) for c in columns]
+            rows = select(*[func.unnest(array) for array in arrays])
+            self._many = text(dialect.insert(table).from_select([c.name for c in columns], rows))
+        else:
+            self._one, self._many = text(values(1)), text(values(ROWS))
 
     def __call__(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """Return how many of the rows were inserted."""
+        if not rows:
+            return 0
+        if self._arrays:
+            columns = tuple(map(list, zip(*rows, strict=True)))
+            return connection.exec_driver_sql(self._many, columns).rowcount
         inserted = 0
         whole = len(rows) - len(rows) % ROWS
         if whole:

@@ -80,6 +80,14 @@ class Database:
         if self.file is not None and not read_only:
             self._lock = FileLock(self.file.with_suffix(".lock"))
         self._engine = self._open()
+        if self._lock is not None:
+            # The mode stays in the file. Two who change it at once would not wait for each other.
+            try:
+                with self._lock.held(), self.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            except Exception as error:
+                self._lock.close()
+                raise fault(error, self.name) from error
 
     @property
     def file(self) -> Path | None:
@@ -235,6 +243,9 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif self._exclusive or exclusive:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY,))
+        else:
+            # Finds out that the server went away while nothing depends on it yet.
+            connection.exec_driver_sql("SELECT 1")
 
     def _writing(self) -> Connection:
         connection = self._engine.connect()
@@ -324,7 +335,6 @@ def _set_up(raw: Any, synchronous: str, read_only: bool) -> None:
     cursor = raw.cursor()
     cursor.execute("PRAGMA busy_timeout=60000")
     if not read_only:
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={synchronous}")
         # What was forgotten is overwritten, not merely unlinked.
         cursor.execute("PRAGMA secure_delete=ON")

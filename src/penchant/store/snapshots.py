@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -113,7 +114,7 @@ class Snapshots:
             if p.is_file() and p.name != MANIFEST
         )
         try:
-            with FileLock(self.directory / "snapshots.lock").held():
+            with self._locked():
                 content = {
                     "created": folder.stat().st_mtime,
                     **summary,
@@ -193,7 +194,7 @@ class Snapshots:
         if identity not in self._names():
             raise StoreError(f"there is no snapshot {identity!r}; there are {self._names()}")
         self.open(identity)
-        with FileLock(self.directory / "snapshots.lock").held():
+        with self._locked():
             self._point(identity)
 
     def prune(self, keep: int) -> list[str]:
@@ -202,7 +203,7 @@ class Snapshots:
         Folders that a dead process began are removed too.
         """
         self._writable()
-        with FileLock(self.directory / "snapshots.lock").held():
+        with self._locked():
             names, current = self._names(), self._named()
             gone = [n for n in names[: max(0, len(names) - max(0, keep))] if n != current]
             for name in gone:
@@ -218,6 +219,11 @@ class Snapshots:
             for name in gone:
                 self._sound.pop(name, None)
         return gone
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with closing(FileLock(self.directory / "snapshots.lock")) as lock, lock.held():
+            yield
 
     def _names(self) -> list[str]:
         try:

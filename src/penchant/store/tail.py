@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, select
 from penchant.store import schema
 from penchant.store.database import Database
 from penchant.store.events import EventLog
+from penchant.store.faults import fault
 from penchant.store.items import ItemTable
 from penchant.store.log import Events
 from penchant.store.retraction import retracted_users
@@ -121,6 +123,10 @@ class Follower:
             if self._connection is None:
                 self._connection = self._database.connect()
             cursor = self._connection.connection.cursor()
-            version = cursor.execute("PRAGMA data_version").fetchone()
-            cursor.close()
+            try:
+                version = cursor.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error as error:
+                raise fault(error, self._database.name) from error
+            finally:
+                cursor.close()
         return (*snapshot, version[0])

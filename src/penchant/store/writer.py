@@ -11,12 +11,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, RootTransaction
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 T = TypeVar("T")
 
@@ -103,13 +103,12 @@ class Writer:
 
     def _commit(self, group: list[_Task]) -> None:
         answers: list[Any] = []
+        rows = sum(task.rows for task in group)
         try:
             with self._locked():
-                if self._connection is None:
-                    self._connection = self._connect()
-                with self._connection.begin():
-                    self._begin(self._connection, sum(task.rows for task in group))
-                    answers = [task.job(self._connection) for task in group]
+                connection, transaction = self._begun(rows)
+                with transaction:
+                    answers = [task.job(connection) for task in group]
         except BaseException as error:
             self._rolled_back()
             if isinstance(error, DBAPIError):
@@ -125,7 +124,23 @@ class Writer:
         for task, answer in zip(group, answers, strict=True):
             task.done.set_result(answer)
 
+    def _begun(self, rows: int) -> tuple[Connection, RootTransaction]:
+        for last in (False, True):
+            if self._connection is None:
+                self._connection = self._connect()
+            try:
+                transaction = self._connection.begin()
+                self._begin(self._connection, rows)
+                return self._connection, transaction
+            except DBAPIError as error:
+                # A server that was restarted since: nothing was done yet, so begin once more.
+                self._disconnect()
+                if last or not error.connection_invalidated:
+                    raise
+        raise AssertionError("unreachable")
+
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(SQLAlchemyError):
+                connection.close()
