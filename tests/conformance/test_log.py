@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +13,7 @@ from penchant.store.events import event_key
 from penchant.store.faults import StoreClosed, StoreError
 from penchant.store.open import Store, open_store
 from penchant.store.tail import Position
-from penchant.types import Error, InvalidInput
+from penchant.types import InvalidInput
 from store.frames import SECOND, events
 
 STRANGE = [
@@ -265,72 +262,6 @@ def test_a_batch_in_several_pieces_is_one_log(
     whole.close()
 
 
-def test_what_was_appended_is_seen_by_every_thread_at_once(store: Store) -> None:
-    failures: list[str] = []
-
-    def work(name: str) -> None:
-        for k in range(15):
-            store.log.append(events((name, f"i{k}", k)))
-            user = int(store.people.numbers([name])[0])
-            if len(store.log.history(user, 99, 1e9)) != k + 1:
-                failures.append(f"{name} does not see its event {k}")
-
-    threads = [threading.Thread(target=work, args=(f"u{n}",)) for n in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert store.log.scan(0, 999).offsets.tolist() == list(range(1, 91))
-
-
-def _append_many(directory: Path, url: str | None, name: str, start: object) -> None:
-    with open_store(directory, url) as store:
-        start.wait()  # type: ignore[attr-defined]
-        for k in range(60):
-            store.log.append(
-                events(
-                    (f"{name}-{k % 5}", f"i{k % 13}", k, "click", f"{name}:{k}"),
-                    ("both", f"{name}-{k}", k, "view", f"{name}:both:{k}"),
-                    ("both", "same", k, "view", f"shared:{k}"),
-                )
-            )
-
-
-def test_two_processes_lose_nothing_double_nothing_and_agree(place: Place) -> None:
-    store = place.open()
-    context = multiprocessing.get_context("spawn")
-    start = context.Barrier(3)
-    workers = [
-        context.Process(target=_append_many, args=(place.directory, place.url, name, start))
-        for name in ("a", "b")
-    ]
-    for worker in workers:
-        worker.start()
-    start.wait()
-    # A reader that follows meanwhile must come to the same log: offsets become visible in order.
-    position, followed = Position(), []
-    while any(worker.is_alive() for worker in workers):
-        if store.moved(position):
-            tail = store.tail(position)
-            followed += tail.events.offsets.tolist()
-            position = tail.position
-        time.sleep(0.001)
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    followed += store.tail(position).events.offsets.tolist()
-    log = store.log.scan(0, 10**6)
-    assert len(log) == 60 * 2 + 60 * 2 + 60
-    assert followed == log.offsets.tolist()
-    people = store.people.get(range(len(store.people)))
-    assert people["number"].to_list() == list(range(11))
-    assert people["user_id"].n_unique() == 11
-    catalogue, _ = store.catalogue.changed(0)
-    assert sorted(catalogue["number"]) == list(range(13 + 120 + 1))
-    assert catalogue["item_id"].n_unique() == 134
-
-
 def test_numbers_may_be_of_numpy(store: Store) -> None:
     store.log.append(events(("u", "a", 1), ("w", "b", 2)))
     for kind in (np.int32, np.int64):
@@ -343,71 +274,6 @@ def test_numbers_may_be_of_numpy(store: Store) -> None:
         assert store.impressions.purge(user) == 0
     assert store.people.merge(np.int32(0), np.int64(1)) == 1
     assert store.log.retract(user=np.int32(1)) == 2
-
-
-def test_undo_removes_one_event_for_good(store: Store) -> None:
-    frame = events(("u", "a", 1, "click", "one"), ("u", "b", 2, "click", "two"))
-    store.log.append(frame)
-    assert store.log.retract(event_id="one") == 1
-    assert store.log.retract(event_id="one") == 0
-    assert ids(store, store.log.seen(0, 9)) == ["b"]
-    done = store.log.append(frame)  # a retry of the import must not bring it back
-    assert (done.new, done.known) == (0, 2)
-    assert ids(store, store.log.seen(0, 9)) == ["b"]
-
-
-def test_an_offset_is_never_given_twice(store: Store) -> None:
-    store.log.append(events(("u", "a", 1, "click", "one")))
-    store.log.retract(event_id="one")
-    assert store.log.append(events(("u", "a", 1, "click", "two"))).last == 2
-
-
-def test_retract_takes_one_thing(store: Store) -> None:
-    with pytest.raises(InvalidInput, match="exactly one"):
-        store.log.retract()
-    with pytest.raises(InvalidInput, match="exactly one"):
-        store.log.retract(user=1, event_id="x")
-
-
-def test_forget_removes_everything_of_one_person(store: Store, place: Place) -> None:
-    store.log.append(
-        events(
-            ("gone", "a", 1), ("stays", "a", 2), ("gone", "b", 3),
-            {"user_id": "gone", "text": "a secret wish", "event_id": "s"},
-        )
-    )  # fmt: skip
-    store.people.upsert(pl.DataFrame({"user_id": ["gone"], "attributes": ['{"age":33}']}))
-    store.people.add_links(
-        pl.DataFrame(
-            {
-                "head": ["gone", "stays", "x"], "relation": ["friend"] * 3,
-                "tail": ["stays", "gone", "y"], "weight": [1.0] * 3,
-            }
-        )
-    )  # fmt: skip
-    store.quarantine.add("too early", [{"user_id": "gone", "v": 1}, {"user_id": "stays"}])
-    assert store.log.retract(user=0) == 3
-    assert len(store.log.history(0, 9, 9)) == 0
-    assert store.log.scan(0, 9).users.tolist() == [1]
-    assert store.people.numbers(["gone", "stays"]).tolist() == [-1, 1]
-    assert store.people.get([0]).to_dicts() == [{"number": 0, "user_id": None, "attributes": "{}"}]
-    assert store.people.links().rows() == [("x", "friend", "y", 1.0)]
-    assert store.quarantine.counts() == {"too early": 1}
-    # The same id later is somebody new, also for a process that knew the old one.
-    other = place.open()
-    for one in (other, store):
-        one.log.append(events(("gone", "c", 4, "click", "new")))
-    assert store.people.numbers(["gone"]).tolist() == [2]
-    assert store.log.history(2, 9, 9).times.tolist() == [4]
-
-
-def test_another_process_does_not_write_to_the_forgotten(store: Store, place: Place) -> None:
-    other = place.open()
-    other.log.append(events(("gone", "a", 1)))  # `other` now remembers the number
-    store.log.retract(user=0)
-    other.log.append(events(("gone", "a", 2, "click", "later")))
-    assert len(store.log.history(0, 9, 9)) == 0
-    assert len(store.log.history(1, 9, 9)) == 1
 
 
 def test_a_closed_log_says_so(place: Place) -> None:
@@ -442,39 +308,6 @@ def test_too_many_kinds_are_refused(store: Store, monkeypatch: pytest.MonkeyPatc
     assert len(store.log.scan(0, 99)) == 4
     assert store.catalogue.numbers(["j"]).tolist() == [-1]  # nothing of the batch was stored
     assert store.log.append(events(("u", "j", 9, "kind 1"))).new == 1
-
-
-def test_a_bad_append_does_not_fail_the_good_ones_beside_it(store: Store) -> None:
-    store.log.append(events(("u", "i", 1)))
-    outcomes: list[str] = []
-
-    def work(k: int) -> None:
-        kind = "x" * 512 if k % 2 else "click"
-        frame = events(("u", "i", k + 2, kind, f"event {k}"))
-        if k % 2:
-            # Whatever fails inside the transaction: here a time that no column can hold.
-            frame = frame.with_columns(value=pl.lit(1.0))
-            store_job = store.log._appender.job(frame)  # type: ignore[attr-defined]
-
-            def failing(connection: object) -> object:
-                store_job(connection)  # type: ignore[arg-type]
-                raise InvalidInput("on purpose")
-
-            try:
-                store.databases[0].write(failing)
-            except Error:
-                outcomes.append("refused")
-        else:
-            outcomes.append(f"{store.log.append(frame).new} new")
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["1 new"] * 6 + ["refused"] * 6
-    assert len(store.log.scan(0, 99)) == 7
-    assert store.log.scan(0, 99).kind_names == ("click",)
 
 
 def test_microseconds_are_the_unit(store: Store) -> None:
