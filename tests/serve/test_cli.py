@@ -108,8 +108,8 @@ def test_dry_run_stores_nothing(files: Path) -> None:
         (("--items", "missing.csv"), "found nothing"),
         ((), "nothing to import"),
         (("items.csv", "--column", "user_id=who"), "KIND.NAME=COLUMN"),
-        (("items.csv", "--column", "items.title=absent"), "does not have"),
-        (("items.csv", "--column", "items.colour=name"), "no column of items"),
+        (("items.csv", "--column", "items.title=absent"), "which is not there"),
+        (("items.csv", "--column", "items.colour=name"), "which is no column of items"),
         (("events.csv", "--now", "yesterday"), "expected a time"),
     ],
 )
@@ -190,6 +190,15 @@ def test_train_reports_and_refuses(files: Path) -> None:
     run("import", files / "quiet", files / "events.csv")
     assert "expected at least" in refused("train", files / "quiet", "--effort", "fast")
     assert "effort is one of" in refused("train", files / "quiet", "--effort", "huge")
+
+
+@pytest.mark.slow
+def test_evaluate_writes_its_report(trained_shelf: Path, tmp_path: Path) -> None:
+    words = ("evaluate", trained_shelf, "--effort", "fast", "--out", tmp_path / "report", "--json")
+    data = machine(*words[:-1])
+    assert data["k"] == 10
+    assert Path(data["page"]).read_text().startswith("<!doctype html>")
+    assert "protocol" in refused("evaluate", trained_shelf, "--protocol", "random")
 
 
 def test_export_forget_backup_restore(own_shelf: Path, tmp_path: Path) -> None:

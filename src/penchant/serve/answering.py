@@ -165,8 +165,10 @@ def interests(
     terminal.answer({"user_id": user, "interests": data}, shown if found else nothing)
 
 
-def reasons(engine: Engine, slate: Slate, categories: Mapping[str, str]) -> dict[str, str]:
-    """Return for each item of a slate why it is there, in a few words.
+def reasons(
+    engine: Engine, slate: Slate, categories: Mapping[str, str], most: int = 2
+) -> dict[str, str]:
+    """Return for each item of a slate the `most` strongest causes of its place, in words.
 
     From the full explanation where that can be had; without LightGBM (extra `train`), from the
     slate's own lines.
@@ -178,7 +180,7 @@ def reasons(engine: Engine, slate: Slate, categories: Mapping[str, str]) -> dict
             continue
         try:
             out[line.item_id] = because(
-                engine.explain(slate, line.item_id), categories.get(line.item_id, "")
+                engine.explain(slate, line.item_id), categories.get(line.item_id, ""), most
             )
         except ImportError:
             out[line.item_id] = briefly(line.reasons)

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 import penchant
-from penchant.serve import answering, demonstration, diagnosing, keeping, learning
+from penchant.serve import answering, demonstration, diagnosing, importing, keeping, learning
 from penchant.serve.terminal import DEBUG, Terminal
 from penchant.types import Error
 
@@ -72,7 +72,7 @@ def _root(
     """An embedded recommender: a directory is one, and every event changes the very next answer."""
 
 
-for group in (demonstration, learning, answering, keeping, diagnosing):
+for group in (demonstration, importing, learning, answering, keeping, diagnosing):
     group.register(app)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penchant.evaluate.simulate.portraits import Portrait
 
 VIEWERS, EVENTS = 400, 60_000
+VIEWER, GENRE = "mira", "space opera"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +31,10 @@ def demo(
     directory: Annotated[Path, typer.Argument(help="Where the demo's shelf goes.")] = Path(
         "demo-shelf"
     ),
-    viewer: Annotated[str, typer.Option(help="Who it is about: a named simulated viewer.")] = "ada",
-    genre: Annotated[str, typer.Option(help="What they turn to.")] = "space opera",
+    viewer: Annotated[
+        str, typer.Option(help="Who it is about: a named simulated viewer.")
+    ] = VIEWER,
+    genre: Annotated[str, typer.Option(help="What they turn to.")] = GENRE,
     events: Annotated[int, typer.Option(min=1, max=10, help="How many events.")] = 3,
     effort: Effort = "fast",
     seed: Annotated[int, typer.Option(help="Which simulated world.")] = 0,
@@ -77,7 +80,7 @@ def demo(
         categories = {item: film.genres[0] for item, film in known.items()}
 
         def why(slate: Slate) -> dict[str, str]:
-            return reasons(engine, slate, categories)
+            return reasons(engine, slate, categories, 1)
 
         scenes = []
         for one in story.tell(engine, turns, known, why, now=world.end):
@@ -93,7 +96,7 @@ def demo(
         f"{name} recommend {directory} {person.user_id} --now {at}",
         f"{name} interests {directory} {person.user_id} --now {at}",
         f"{name} similar {directory} {turns[0].item_id}",
-        f"{name} demo {directory} --viewer tomas --genre animation",
+        f"{name} demo {directory} --viewer nils --genre western",
         f"{name} doctor {directory}",
     ]
     terminal.answer(

@@ -42,7 +42,8 @@ class Terminal:
         """Print parts of an answer that a person sees grow; a machine gets it whole, at the end."""
         if not self.machine:
             for part in parts:
-                self.out.print(part)
+                # Lines of text are for the terminal to break, not for us: tables stay tables.
+                self.out.print(part, soft_wrap=isinstance(part, str))
 
     def note(self, text: str) -> None:
         """Print a remark on standard error, for a person or a machine's log."""

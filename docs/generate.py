@@ -1,0 +1,148 @@
+"""Writes into the docs what they take from the code: settings, commands, verbs.
+
+    python docs/generate.py            # write
+    python docs/generate.py --check    # end with 1 where a page is not up to date
+
+A page holds the parts between `<!-- name:begin -->` and `<!-- name:end -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import penchant
+from penchant.serve.cli import app
+from penchant.serve.sections import SECTIONS, defaults
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/api.md")
+
+
+def settings() -> Iterator[str]:
+    """Yield every section of penchant.toml with its keys and defaults."""
+    for name, kind in SECTIONS.items():
+        about = " ".join(inspect.getdoc(kind).split())
+        yield f"**`[{name}]`** {re.sub(r'^Section `[a-z]+`[.:] ?', '', about)}"
+        yield ""
+        yield "| key | default |"
+        yield "|---|---|"
+        for key, value in defaults(kind):
+            yield f"| `{key}` | `{_toml(value)}` |"
+        yield ""
+
+
+def commands() -> Iterator[str]:
+    """Yield every command of the command line with what it does."""
+    yield "| command | what it does |"
+    yield "|---|---|"
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        yield f"| `penchant {name}` | {_first(command.callback)} |"
+
+
+def verbs() -> Iterator[str]:
+    """Yield the signature and the docstring of everything that is public."""
+    yield "### `penchant.open`"
+    yield ""
+    yield f"```python\npenchant.open{_signature(penchant.open)}\n```"
+    yield ""
+    yield inspect.getdoc(penchant.open)
+    yield ""
+    for name, verb in vars(penchant.Engine).items():
+        if name.startswith("_"):
+            continue
+        yield f"### `engine.{name}`"
+        yield ""
+        yield f"```python\nengine.{name}{_signature(verb, method=True)}\n```"
+        yield ""
+        yield inspect.getdoc(verb)
+        yield ""
+    for name in ("Event", "Item", "User", "Link", "Slate", "Recommendation", "Error"):
+        kind = getattr(penchant, name)
+        yield f"### `penchant.{name}`"
+        yield ""
+        if name != "Error":
+            yield f"```python\n{name}{_signature(kind)}\n```"
+            yield ""
+        yield inspect.getdoc(kind)
+        yield ""
+
+
+PARTS = {"settings": settings, "commands": commands, "verbs": verbs}
+
+
+def _signature(of: Any, *, method: bool = False) -> str:
+    found = inspect.signature(of)
+    parameters = list(found.parameters.values())
+    if method:
+        parameters = parameters[1:]
+    text = str(found.replace(parameters=parameters, return_annotation=found.return_annotation))
+    text = text.replace("'", "").replace(" -> None", "")
+    text = re.sub(r"<factory>", "{}", text)
+    if len(text) < 84:
+        return text
+    inner, _, answer = text[1:].rpartition(")")
+    return "(\n    " + ",\n    ".join(_split(inner)) + f",\n){answer}"
+
+
+def _split(inner: str) -> list[str]:
+    """Return the parameters of a signature, commas within brackets left alone."""
+    parts, depth, begin = [], 0, 0
+    for place, character in enumerate(inner):
+        depth += character in "([{"
+        depth -= character in ")]}"
+        if character == "," and not depth:
+            parts.append(inner[begin:place].strip())
+            begin = place + 1
+    return [*parts, inner[begin:].strip()]
+
+
+def _first(function: Any) -> str:
+    return " ".join(inspect.getdoc(function).split("\n\n")[0].split())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def made(page: str) -> str:
+    """Return a page with its parts as the code says now."""
+    for name, part in PARTS.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        text = "\n".join(part()).strip()
+        page = re.sub(
+            f"{begin}.*?{end}",
+            lambda _, t=text: f"{begin}\n{t}\n{end}",
+            page,
+            flags=re.S,  # noqa: B023
+        )
+    return page
+
+
+def main() -> int:
+    """Write the pages, or say which are not up to date."""
+    stale = []
+    for name in PAGES:
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        new = made(old)
+        if new != old:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"not up to date: {', '.join(stale)}; run `make docs`")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
