@@ -168,6 +168,8 @@ def _notes(past: Past, plans: dict[Arm, Plan], most: int) -> Iterator[str]:
             "Leave-one-out is for comparison with papers: what others did later is in training, "
             "so all figures are flattered."
         )
+    if first.protocol == "last":
+        yield "Only each user's last moment after the cut is asked for; all of it is recorded."
     for made in plans.values():
         if len(made.requests) == most:
             yield f"Arm {made.arm!r} has more requests; {most:,} were drawn by seed."
