@@ -3,7 +3,7 @@
     python3.11 -m venv rectools && rectools/bin/pip install -r benchmarks/peers/requirements-rectools.txt
     OMP_NUM_THREADS=2 rectools/bin/python benchmarks/peers/rectools_sasrec.py ml_100k online_retail
 
-Full softmax loss, histories of up to 100 items. How many epochs is chosen on the last tenth of the
+Full softmax loss. How many epochs is chosen on the last tenth of the
 training time, then the model is fitted anew on all of it. At a request the sequence ends with what
 the user did last, so nothing is stale. Who has no known item gets RecTools' popularity of 7 days.
 """  # noqa: E501
@@ -89,7 +89,7 @@ def window(bar: Any, train: pl.DataFrame, most: int = 1000) -> tuple[pl.DataFram
 def sasrec(options: argparse.Namespace, epochs: int) -> SASRecModel:
     """Return an unfitted model."""
     return SASRecModel(
-        n_blocks=2, n_heads=2, n_factors=options.factors, session_max_len=100,
+        n_blocks=2, n_heads=2, n_factors=options.factors, session_max_len=options.length,
         item_net_block_types=(IdEmbeddingsItemNet,), loss="softmax", lr=1e-3, batch_size=128,
         epochs=epochs, deterministic=False, verbose=0,
     )  # fmt: skip
@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*", default=["ml_100k", "online_retail"])
     parser.add_argument("--arms", nargs="+", default=["next", "cart"])
     parser.add_argument("--factors", type=int, default=128)
+    parser.add_argument("--length", type=int, default=100, help="items of a history that count")
     parser.add_argument("--most-epochs", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=0, help="fixed; 0 chooses them")
     parser.add_argument("--threads", type=int, default=2)
@@ -151,7 +152,12 @@ def main() -> None:
                 spent = {
                     "choose_s": round(chosen - began, 1), "fit_s": round(fitted - chosen, 1)
                 }  # fmt: skip
-                settings = {"factors": options.factors, "epochs": epochs, "validation": figure}
+                settings = {
+                    "factors": options.factors,
+                    "length": options.length,
+                    "epochs": epochs,
+                    "validation": figure,
+                }
                 bar.show("RecTools SASRec", {"arm": arm, **result, "settings": settings, **spent})
 
 
