@@ -123,8 +123,10 @@ class Training:
         self, folder: Artefacts, plan: RecallPlan, begin: float
     ) -> tuple[Rows, Affinity | None]:
         """Return the rows of the window, asked of the sources in `folder`, and the affinity."""
-        past = self.wanted.before(begin)
-        histories = Histories(self.view.before(begin), LAST)
+        before = self.view.before(begin)
+        # Every wish counts, repeated ones too: popularity is no model but a count, as it is live.
+        past = before.where((before.strengths > 0) & (before.shared > 0))
+        histories = Histories(before, LAST)
         recall = assemble(
             folder,
             plan,
