@@ -78,29 +78,26 @@ PARTS = {"settings": settings, "commands": commands, "verbs": verbs}
 
 
 def _signature(of: Any, *, method: bool = False) -> str:
+    """Return the parameters of something callable, one a line where they are many."""
     found = inspect.signature(of)
-    parameters = list(found.parameters.values())
-    if method:
-        parameters = parameters[1:]
-    text = str(found.replace(parameters=parameters, return_annotation=found.return_annotation))
-    text = text.replace("'", "").replace(" -> None", "")
-    text = re.sub(r"<factory>", "{}", text)
-    if len(text) < 84:
-        return text
-    inner, _, answer = text[1:].rpartition(")")
-    return "(\n    " + ",\n    ".join(_split(inner)) + f",\n){answer}"
-
-
-def _split(inner: str) -> list[str]:
-    """Return the parameters of a signature, commas within brackets left alone."""
-    parts, depth, begin = [], 0, 0
-    for place, character in enumerate(inner):
-        depth += character in "([{"
-        depth -= character in ")]}"
-        if character == "," and not depth:
-            parts.append(inner[begin:place].strip())
-            begin = place + 1
-    return [*parts, inner[begin:].strip()]
+    given = list(found.parameters.values())[method:]
+    parts, starred = [], False
+    for one in given:
+        if one.kind is one.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        text = one.name
+        if one.annotation is not one.empty:
+            text += f": {one.annotation}"
+        if one.default is not one.empty:
+            text += " = {}" if "factory" in repr(one.default) else f" = {one.default!r}"
+        parts.append(text)
+    answer = found.return_annotation
+    arrow = "" if answer in (found.empty, None, "None") else f" -> {answer}"
+    line = f"({', '.join(parts)}){arrow}"
+    if len(line) <= 76:
+        return line
+    return "(\n    " + ",\n    ".join(parts) + f",\n){arrow}"
 
 
 def _first(function: Any) -> str:
@@ -117,13 +114,9 @@ def made(page: str) -> str:
     """Return a page with its parts as the code says now."""
     for name, part in PARTS.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        text = "\n".join(part()).strip()
-        page = re.sub(
-            f"{begin}.*?{end}",
-            lambda _, t=text: f"{begin}\n{t}\n{end}",
-            page,
-            flags=re.S,  # noqa: B023
-        )
+        if begin in page:
+            before, after = page.split(begin)[0], page.split(end)[1]
+            page = before + "\n".join([begin, *part()]).strip() + f"\n{end}" + after
     return page
 
 

@@ -54,7 +54,7 @@ def draw(directory: Path) -> None:
             engine.train()
         story.take_back(engine)
         screen.print(Text(NOTICE, style="yellow"))
-        turns = world.turn(person.user_id, GENRE, 2)
+        turns = world.turn(person.user_id, GENRE, 1)
         for one in story.tell(
             engine, turns, known, lambda slate: reasons(engine, slate, categories, 1), now=world.end
         ):
@@ -66,6 +66,7 @@ def draw(directory: Path) -> None:
     svg = screen.export_svg(
         title="penchant demo", theme=PAPER, code_format=FORMAT, unique_id="penchant"
     )
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.S)
     (ROOT / "img").mkdir(exist_ok=True)
     (ROOT / "img" / "demo.svg").write_text(svg, encoding="utf-8")
 

@@ -23,7 +23,7 @@ from penchant.serve.arguments import (
     opened,
     pairs,
 )
-from penchant.serve.captions import because, briefly, captions
+from penchant.serve.captions import because, captions
 from penchant.serve.terminal import Terminal, day, table
 from penchant.types import Explanation, InvalidInput, Seen, Slate
 
@@ -168,23 +168,15 @@ def interests(
 def reasons(
     engine: Engine, slate: Slate, categories: Mapping[str, str], most: int = 2
 ) -> dict[str, str]:
-    """Return for each item of a slate the `most` strongest causes of its place, in words.
-
-    From the full explanation where that can be had; without LightGBM (extra `train`), from the
-    slate's own lines.
-    """
-    out = {}
-    for line in slate:
-        if not line.reasons:
-            out[line.item_id] = "no source proposed it"
-            continue
-        try:
-            out[line.item_id] = because(
-                engine.explain(slate, line.item_id), categories.get(line.item_id, ""), most
-            )
-        except ImportError:
-            out[line.item_id] = briefly(line.reasons)
-    return out
+    """Return for each item of a slate the `most` strongest causes of its place, in words."""
+    return {
+        line.item_id: because(
+            engine.explain(slate, line.item_id), categories.get(line.item_id, ""), most
+        )
+        if line.reasons
+        else "no source proposed it"
+        for line in slate
+    }
 
 
 def _show(

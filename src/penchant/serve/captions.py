@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from penchant.types import Explanation, Reason
+from penchant.types import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,3 @@ def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
             named = category
         told.append(f"{cause}: {named}" if named else cause)
     return "; ".join(told) or "nothing that anybody did speaks for it yet"
-
-
-def briefly(reasons: Iterable[Reason]) -> str:
-    """Return the reasons of a line: the items behind it, else which sources proposed it."""
-    listed = list(reasons)
-    events = [f"“{r.name}” {r.weight:.0%}" for r in listed if r.kind == "event"][:2]
-    if events:
-        return ", ".join(events)
-    return ", ".join(r.name.replace("_", " ") for r in listed if r.kind == "source")

@@ -39,7 +39,8 @@ def introduction(person: Portrait, world: Simulation, n: int = 6) -> RenderableT
         shown.add_row(
             f"{row['timestamp']:%d %b}",
             "",
-            f"{row['title']} ({row['year']})",
+            row["title"],
+            str(row["year"]),
             ", ".join(row["genres"][:2]),
             Text(f"{watched}  {stars}".strip(), style=QUIET),
         )
@@ -113,7 +114,8 @@ def _list(scene: Scene, known: Mapping[str, Film], genre: str | None = None) -> 
         shown.add_row(
             f"{line.place}",
             Text() if scene.event is None else _moved(line.moved),
-            Text(f"{film.title} ({film.year})", style=TURNED if turned else ""),
+            Text(film.title, style=TURNED if turned else ""),
+            str(film.year),
             Text(", ".join(film.genres[:2]), style=TURNED if turned else ""),
             Text(line.because, style=QUIET),
         )
@@ -132,7 +134,8 @@ def _lines() -> Table:
     made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     made.add_column(justify="right", style=QUIET, no_wrap=True, min_width=2)
     made.add_column(no_wrap=True, min_width=5)
+    made.add_column(no_wrap=True, ratio=7, overflow="ellipsis")
+    made.add_column(no_wrap=True, style=QUIET, min_width=4)
     made.add_column(no_wrap=True, ratio=5, overflow="ellipsis")
-    made.add_column(no_wrap=True, ratio=3, overflow="ellipsis")
-    made.add_column(no_wrap=True, ratio=6, overflow="ellipsis")
+    made.add_column(no_wrap=True, ratio=8, overflow="ellipsis")
     return made

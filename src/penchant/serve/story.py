@@ -161,7 +161,8 @@ def tell(
         there = {line.item_id for line in lines} | {event.item_id}
         left = tuple(item for item in shown if item not in there)
         told = _told(lines, known, known[event.item_id].genres[0])
-        yield Scene(event, lines, left, took, told, _sentence(engine, slate, told))
+        sentence = engine.explain(slate, told).sentence if told else ""
+        yield Scene(event, lines, left, took, told, sentence)
 
 
 def _lines(
@@ -181,13 +182,6 @@ def _told(lines: Sequence[Line], known: Mapping[str, Film], genre: str) -> str:
         if genre in known[line.item_id].genres and risen[line.item_id] > 0:
             return line.item_id
     return max(risen, key=lambda item: risen[item], default="")
-
-
-def _sentence(engine: Engine, slate: Slate, item_id: str) -> str:
-    try:
-        return engine.explain(slate, item_id).sentence if item_id else ""
-    except ImportError:
-        return ""
 
 
 def _note(directory: Path, *, more: bool = False, **values: Any) -> None:

@@ -1,0 +1,87 @@
+"""The README's code and commands do what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from penchant.serve.cli import app
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+def own_tables(folder: Path) -> None:
+    """Write a small shop: forty customers, each with a liking for one of four categories."""
+    categories = ("tools", "garden", "kitchen", "toys")
+    items = [
+        {
+            "item_id": f"sku-{n}",
+            "title": f"{categories[n % 4]} number {n}",
+            "category": categories[n % 4],
+            "price": 5 + n % 30,
+        }
+        for n in range(40)
+    ]
+    events = [
+        {
+            "customer_id": f"c{c}",
+            "sku": f"sku-{4 * ((3 * c + step) % 10) + c % 4}",
+            "event_type": "purchase" if step % 3 == 0 else "click",
+            "timestamp": 1_700_000_000 + 86_400 * step + 60 * c,
+        }
+        for c in range(40)
+        for step in range(8)
+    ]
+    pl.DataFrame(items).write_csv(folder / "items.csv")
+    pl.DataFrame(events).write_csv(folder / "events.csv")
+
+
+def test_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_tables(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
+    first, *others = blocks("python")
+    assert len([line for line in first.splitlines() if line.strip()]) == 10
+    exec(compile(first, "README.md", "exec"), space)
+    assert "is here" in capsys.readouterr().out
+    for line in "\n".join(blocks("console")).splitlines():
+        command = re.fullmatch(r"\$ penchant (.*)", line)
+        if command is not None:
+            done = CliRunner().invoke(app, shlex.split(command[1]), catch_exceptions=False)
+            assert done.exit_code == 0, f"{line}\n{done.stderr}"
+    for code in others:
+        exec(compile(code, "README.md", "exec"), space)
+    assert "user_id      <- customer_id" in capsys.readouterr().out
+
+
+def test_the_first_screen() -> None:
+    screen = re.match(
+        r"# Penchant\n\n([^\n]+)\n\n```python\n.*?^```\n\n!\[[^\n]+\]\(([^\n]+)\)\n",
+        README,
+        re.M | re.S,
+    )
+    assert screen is not None
+    sentence, picture = screen.groups()
+    assert sentence.count(".") == 1
+    svg = (Path(__file__).resolve().parents[1] / picture).read_text(encoding="utf-8")
+    assert "simulated" in svg
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_table_names_what_prints_it() -> None:
+    for script in re.findall(r"\(benchmarks/(\w+\.py)\)", README):
+        assert (Path(__file__).resolve().parents[1] / "benchmarks" / script).exists()
+    assert "benchmarks/accuracy.py" in README
+    assert os.sep + "work" + os.sep not in README
