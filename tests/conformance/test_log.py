@@ -162,6 +162,14 @@ def test_ids_of_any_characters_come_back_exactly(store: Store) -> None:
         assert store.log.retract(event_id=name) == 1
 
 
+def test_asking_for_what_cannot_be_an_id_finds_nothing(store: Store) -> None:
+    for name in ("", "\ud800", "x" * 100_000):
+        assert store.people.numbers([name]).tolist() == [-1]
+        assert store.catalogue.numbers([name]).tolist() == [-1]
+        assert store.log.retract(event_id=name) == 0
+        assert store.impressions.get(name) is None
+
+
 def test_ids_are_told_apart_by_every_byte(store: Store) -> None:
     store.log.append(events(*[(name, name, 1) for name in STRANGE]))
     assert store.people.numbers(STRANGE).tolist() == list(range(len(STRANGE)))

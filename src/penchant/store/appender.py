@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, select, update
 
 from penchant.store import schema
-from penchant.store.bulk import BulkInsert, row_of
+from penchant.store.bulk import BulkInsert, RowOf
 from penchant.store.database import Database
 from penchant.store.frames import EVENTS, conform, ends
 from penchant.store.numbering import Numbering
@@ -42,7 +42,7 @@ class Appender:
         # Most events have none of these, and every value that is bound costs.
         self._bare = BulkInsert(database, schema.events, unique="event_key", without=_RARE)
         # The item that an event names before the catalogue does, from its fourth column on.
-        self._blank = row_of(schema.items, _UNDESCRIBED)[3:]
+        self._blank = RowOf(schema.items)(_UNDESCRIBED)[3:]
 
     def job(self, part: pl.DataFrame) -> Callable[[Connection], tuple[int, int]]:
         """Return the job that appends; it answers how many were new, and the last offset."""

@@ -76,11 +76,16 @@ class BulkInsert:
         return inserted
 
 
-def row_of(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return a row by name as the tuple that is inserted; what is absent is NULL."""
-    row: list[Any] = []
-    for column in table.columns:
-        value: Any = values.get(column.name)
-        encoded = isinstance(value, str) and isinstance(column.type, Utf8)
-        row.append(value.encode() if encoded else value)
-    return tuple(row)
+class RowOf:
+    """Turns rows by name into the tuples that are inserted into a table; what is absent is NULL."""
+
+    def __init__(self, table: Table) -> None:
+        self._layout = [(column.name, isinstance(column.type, Utf8)) for column in table.columns]
+
+    def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values in the order of the columns, texts as the bytes that are stored."""
+        row: list[Any] = []
+        for name, encoded in self._layout:
+            value = values.get(name)
+            row.append(value.encode() if encoded and value is not None else value)
+        return tuple(row)

@@ -336,6 +336,8 @@ def _set_up(raw: Any, synchronous: str, read_only: bool) -> None:
     cursor.execute("PRAGMA busy_timeout=60000")
     if not read_only:
         cursor.execute(f"PRAGMA synchronous={synchronous}")
+        # On macOS a plain fsync leaves the data in the cache of the drive; elsewhere a no-op.
+        cursor.execute(f"PRAGMA fullfsync={int(synchronous == 'FULL')}")
         # What was forgotten is overwritten, not merely unlinked.
         cursor.execute("PRAGMA secure_delete=ON")
     cursor.execute("PRAGMA temp_store=MEMORY")

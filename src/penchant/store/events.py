@@ -30,7 +30,9 @@ _LAST = 2**63 - 1
 
 def event_key(event_id: str) -> bytes:
     """Return the 16 bytes under which an event with the caller's `event_id` is known."""
-    return blake2b(event_id.encode(), digest_size=KEY_BYTES, person=b"penchant.id").digest()
+    return blake2b(
+        event_id.encode(errors="surrogatepass"), digest_size=KEY_BYTES, person=b"penchant.id"
+    ).digest()
 
 
 def microseconds(seconds: float) -> int:
@@ -111,7 +113,9 @@ class EventLog:
 
     def history(self, user: int, n: int, now: float) -> Events:
         """Return the person's newest `n` events up to `now`, oldest first."""
-        rows = self._database.tuples(self._history, user=int(user), now=microseconds(now), n=max(0, int(n)))
+        rows = self._database.tuples(
+            self._history, user=int(user), now=microseconds(now), n=max(0, int(n))
+        )
         rows.reverse()
         return self._events(rows)
 

@@ -13,7 +13,7 @@ import polars as pl
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from penchant.store import schema
-from penchant.store.bulk import row_of
+from penchant.store.bulk import RowOf
 from penchant.store.database import Database
 from penchant.store.frames import ITEMS, conform
 from penchant.store.numbering import Numbering, find
@@ -35,6 +35,7 @@ class ItemTable:
 
     def __init__(self, database: Database, numbering: Numbering) -> None:
         self._database, self._numbering = database, numbering
+        self._row_of = RowOf(schema.items)
         table = schema.items.c
         self._columns = [table[name] for name in STORED]
         self._select = select(*self._columns)
@@ -187,7 +188,7 @@ class ItemTable:
                 nonlocal change
                 change += 1
                 stored = {"number": number, "change": change, "described": True, "removed": False}
-                return row_of(schema.items, by_id[item_id] | stored)
+                return self._row_of(by_id[item_id] | stored)
 
             self._numbering.assign(connection, list(by_id), head.retraction, blank)
             if change != head.item_change:

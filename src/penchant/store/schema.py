@@ -39,7 +39,8 @@ class Utf8(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Any) -> bytes | None:
         """Return the bytes to store."""
-        return None if value is None else value.encode()
+        # Half a surrogate pair is nobody's id, but asking for it is no error: it finds nothing.
+        return None if value is None else value.encode(errors="surrogatepass")
 
     def process_result_value(self, value: Any, dialect: Any) -> str | None:
         """Return the string that was stored."""
