@@ -14,6 +14,7 @@ from penchant.rank.affinity import Affinity, AffinityStage
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.fusion import Fusion
 from penchant.rank.newcomer import ForNewcomers
+from penchant.rank.opening import Opening
 from penchant.rank.ranker import Ranker
 from penchant.rank.stage import Stage
 from penchant.rank.words import ForWords
@@ -32,14 +33,18 @@ DEADLINE = 0.25  # seconds that recall may take before the remaining sources are
 class Pipeline:
     """Recall and the stages after it: a query and a state in, candidates out, best first."""
 
-    def __init__(self, recall: Recall, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self, recall: Recall, stages: Sequence[Stage], rerankers: Sequence[Stage] = ()
+    ) -> None:
         self.recall = recall
         self.stages = tuple(stages)
+        self.rerankers = tuple(rerankers)
 
     def describe(self) -> tuple[str, ...]:
         """Return the names of the steps of a request, in order."""
         sources = ", ".join(self.recall.names)
-        return (f"gather({sources})", *(stage.name for stage in self.stages), "order")
+        before, after = (tuple(s.name for s in part) for part in (self.stages, self.rerankers))
+        return (f"gather({sources})", *before, "order", *after)
 
     def run(self, query: Query, state: State) -> tuple[Candidates, Trace]:
         """Return every candidate in order of score, and the trace of what each stage did."""
@@ -54,6 +59,20 @@ class Pipeline:
             traces.append(StageTrace(stage.name, came, len(after), time.perf_counter() - began))
             pool = after
         pool = order(pool)
+        for reranker in self.rerankers:
+            began = time.perf_counter()
+            after = reranker(query, state, pool)
+            moved = int(np.count_nonzero(after.items[: query.k] != pool.items[: query.k]))
+            traces.append(
+                StageTrace(
+                    reranker.name,
+                    len(pool),
+                    len(after),
+                    time.perf_counter() - began,
+                    {"moved": moved} if moved else {},
+                )
+            )
+            pool = after
         return pool, Trace(stages=tuple(traces), pool=pool)
 
 
@@ -98,4 +117,4 @@ def load_pipeline(
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer)
     stages = row_stages(recall, affinity, columns, vectors)
-    return Pipeline(recall, [*stages, ForWords(scorer)])
+    return Pipeline(recall, [*stages, ForWords(scorer)], [Opening(recall.popularity)])
