@@ -191,7 +191,7 @@ class SequenceLearner:
             total, batches = 0.0, 0
             for batch in self._batches(ordered, windows):
                 done, spent = step / steps, (time.monotonic() - began) / allowed
-                # Time takes over only where it is well ahead, so that runs within it are repeatable.
+                # Time takes over only where it is well ahead: runs within it are repeatable.
                 rate = pace(spent if spent > done + 0.05 else done)
                 for group in optimiser.param_groups:
                     group["lr"] = config.learning_rate * rate
