@@ -30,6 +30,7 @@ from penchant.rank.showing import Showing
 from penchant.store.backup import backup
 from penchant.store.child import run_child
 from penchant.store.open import open_store
+from penchant.store.place import as_path
 from penchant.types import (
     Effort,
     Event,
@@ -69,11 +70,11 @@ class Engine:
     ) -> None:
         if effort not in get_args(Effort):
             raise InvalidInput(f"effort is one of {', '.join(get_args(Effort))}; got {effort!r}")
-        self.directory = Path(directory)
+        self._store = open_store(directory, url, read_only=read_only)
+        self.directory = self._store.directory
         self.effort = effort
         self._url = url
         self._process = os.getpid()
-        self._store = open_store(directory, url, read_only=read_only)
         try:
             settings = self._store.settings
             kinds = Kinds.from_settings(settings)
@@ -266,7 +267,7 @@ class Engine:
         """
         self._store.check()
         with tempfile.TemporaryDirectory(prefix="penchant-") as fresh:
-            folder = Path(fresh if out is None else out)
+            folder = as_path(fresh if out is None else out, "out")
             arguments = self._arguments("--protocol", protocol, "--k", str(k), "--out", str(folder))
             return Report.read(run_child("penchant.evaluate", arguments, progress), folder)
 

@@ -52,6 +52,7 @@ class Admission:
     def add(self, items: Any, users: Any, links: Any, columns: Given, tell: Tell | None) -> Counts:
         """Return counts of items, and of people and links under names of their own."""
         self._store.check(writing=True)
+        _check(columns)
         if columns is not None and sum(x is not None for x in (items, users, links)) > 1:
             raise InvalidInput(
                 "columns= says which column is which of one table; add one table at a time with it"
@@ -90,6 +91,7 @@ class Admission:
     def events(self, source: Any, now: float, columns: Given) -> Counts:
         """Return counts of many events, of which the bad ones are quarantined."""
         self._store.check(writing=True)
+        _check(columns)
         intake = self._kept(
             read_events(
                 source,
@@ -110,3 +112,16 @@ class Admission:
         for (reason,), rows in intake.quarantined.group_by("reason", maintain_order=True):
             self._store.quarantine.add(str(reason), rows)
         return intake
+
+
+def _check(columns: Given) -> None:
+    if columns is None:
+        return
+    if isinstance(columns, Mapping) and all(
+        isinstance(name, str) for pair in columns.items() for name in pair
+    ):
+        return
+    raise InvalidInput(
+        f"columns is a mapping of our names to those of the table, such as "
+        f'{{"item_id": "sku"}}; got {type(columns).__name__} {columns!r:.80}'
+    )

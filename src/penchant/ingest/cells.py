@@ -77,8 +77,10 @@ def to_text(value: Any, name: str) -> str | None:
 
 def to_number(value: Any) -> float | None:
     """Return a number, which may be NaN."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         return None
+    if isinstance(value, np.ndarray):
+        raise Refused("value_unreadable", f"expected value as one number, got {value!r:.80}")
     try:
         return float(value)
     except OverflowError:
@@ -92,7 +94,9 @@ def to_number(value: Any) -> float | None:
 
 def to_time(value: Any) -> float | None:
     """Return a time in seconds, None where it is missing."""
-    if value is None or value == "" or (isinstance(value, datetime) and value != value):
+    if value is None or (isinstance(value, str) and not value):
+        return None
+    if isinstance(value, datetime) and value != value:
         return None
     try:
         return seconds(value)
@@ -104,7 +108,7 @@ def to_time(value: Any) -> float | None:
 
 def to_context(value: Any) -> str | None:
     """Return a context as a JSON object in text, None where it is empty."""
-    if not value:
+    if value is None or (isinstance(value, Mapping | str) and not value):
         return None
     try:
         if isinstance(value, Mapping):

@@ -220,7 +220,10 @@ def row_as_json(row: Any) -> str:
         members = {str(k): v for k, v in row.items()}
     else:
         members = {f.name: getattr(row, f.name) for f in fields(row)}
-    members = {k: v for k, v in members.items() if v is not None and v != {} and v != ()}
+    empty = (Mapping, tuple)
+    members = {
+        k: v for k, v in members.items() if v is not None and not (isinstance(v, empty) and not v)
+    }
     try:
         return json.dumps(members, default=repr)
     except (TypeError, ValueError, RecursionError):

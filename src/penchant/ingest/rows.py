@@ -77,8 +77,11 @@ def _members(noun: Any) -> dict[str, Any]:
     """Return a noun's fields under their canonical names."""
     members = {f.name: getattr(noun, f.name) for f in fields(noun)}
     if isinstance(noun, Item):
-        window = members.pop("stock") or (None, None)
-        members["stock_from"], members["stock_until"] = window
+        window = members.pop("stock")
+        if window is not None and not (isinstance(window, tuple | list) and len(window) == 2):
+            # No window: kept, like whatever else cannot be believed, where people can read it.
+            members["stock"], window = window, None
+        members["stock_from"], members["stock_until"] = window or (None, None)
     return members
 
 
@@ -100,7 +103,11 @@ def _attributes(value: Any, extras: Mapping[str, Any]) -> tuple[str | None, bool
         except ValueError:
             said = None
         value = said if isinstance(said, dict) else {"attributes": value}
-    if value and not isinstance(value, Mapping):
+    elif isinstance(value, str):
+        value = None
+    if isinstance(value, str | list | tuple | int | float) and not value:
+        value = None
+    if value is not None and not isinstance(value, Mapping):
         raise Refused("attributes_unreadable", f"expected a mapping, got {type(value).__name__}")
     members = {k: v for k, v in {**(value or {}), **extras}.items() if not _missing(v)}
     if not members:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.ingest.cells import checked_id, to_id
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import Privacy
 from penchant.interests.history import read, stateless
@@ -73,7 +74,7 @@ class Asking:
         """Return the question; InvalidInput says what is wrong with the request."""
         k = whole(k)
         seen = self._config.seen if seen is None else seen
-        if seen not in ("hide", "keep"):
+        if not isinstance(seen, str) or seen not in ("hide", "keep"):
             raise InvalidInput(f"seen is 'hide' or 'keep', got {seen!r}")
         if context is not None and not isinstance(context, Mapping):
             raise InvalidInput(
@@ -197,30 +198,21 @@ def whole(k: object) -> int:
     return int(k)
 
 
-def ids(given: Iterable[str], name: str) -> list[str]:
+def ids(given: Iterable[object], name: str) -> list[str]:
     """Return a collection of ids as a list; InvalidInput where it is something else."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise InvalidInput(
             f"{name} is a collection of ids, got {type(given).__name__} {given!r:.80}"
         )
-    listed = list(given)
-    for one in listed:
-        if not isinstance(one, str):
-            raise InvalidInput(f"{name} holds ids as text, got {type(one).__name__} {one!r:.80}")
-    return listed
+    return [one_id(one, name) for one in given]
 
 
 def one_id(given: object, name: str) -> str:
-    """Return an id of 1 to 512 bytes; InvalidInput where it is none."""
-    try:
-        if isinstance(given, str) and 1 <= len(given.encode()) <= ID_BYTES:
-            return given
-    except UnicodeEncodeError:
-        pass
-    raise InvalidInput(
-        f"{name} is text of 1 to {ID_BYTES} bytes in Unicode, got "
-        f"{type(given).__name__} {given!r:.80}"
-    )
+    """Return an id of 1 to 512 bytes, whole numbers written out; InvalidInput where it is none."""
+    found = checked_id(to_id(given, name), name)
+    if found is None:
+        raise InvalidInput(f"expected {name} of 1 to {ID_BYTES} bytes, got {given!r:.80}")
+    return found
 
 
 def _text(text: object) -> str | None:

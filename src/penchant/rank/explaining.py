@@ -18,7 +18,7 @@ from penchant.store.open import Store
 from penchant.types import Error, Explanation, Query, Reason, Slate
 
 # Impressions reach the disk a moment after the answer; another process may ask before.
-PATIENCE = 1.0
+PATIENCE = 0.5
 PAUSE = 0.02
 
 
@@ -35,8 +35,8 @@ class Explaining:
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; raises NotShown."""
-        found = self._found(slate)
         wanted = one_id(item_id, "item_id")
+        found = self._found(slate)
         columns = self._replica.follow().columns
         number = columns.number_of.get(wanted, -1)
         place = np.flatnonzero(found.items == number)

@@ -21,7 +21,7 @@ from penchant.store.database import Database
 from penchant.store.faults import StoreDamaged, StoreError, fault
 from penchant.store.migrate import migrate
 from penchant.store.open import IMPRESSIONS_FILE, LOG_FILE, SNAPSHOTS, Store
-from penchant.store.place import prepare
+from penchant.store.place import as_path, prepare
 from penchant.store.settings import FILE
 from penchant.store.snapshots import CURRENT, Snapshots
 
@@ -36,16 +36,17 @@ def backup(store: Store, target: str | Path) -> Path:
 
     Everything acknowledged before is in it; nothing is half in it. Others may write meanwhile.
     """
+    goal = as_path(target, "the target of a backup").absolute()
     if not store.read_only:
         store.impressions.flush()
-    with _building(Path(target).absolute()) as fresh:
+    with _building(goal) as fresh:
         for database, (name, tables) in zip(store.databases, _FILES, strict=True):
             if database.file is not None:
                 _copy_file(database.file, fresh / name)
             else:
                 _copy_out(database, fresh / name, tables)
         _copy_rest(store.directory, fresh)
-    return Path(target).absolute()
+    return goal
 
 
 def restore(source: str | Path, directory: str | Path, url: str | None = None) -> Path:

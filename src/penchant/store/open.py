@@ -15,7 +15,7 @@ from penchant.store.impressions import Impressions
 from penchant.store.items import ItemTable
 from penchant.store.migrate import migrate
 from penchant.store.numbering import Numbering
-from penchant.store.place import prepare
+from penchant.store.place import as_path, prepare
 from penchant.store.quarantine import Quarantine
 from penchant.store.retraction import Retractions
 from penchant.store.settings import FILE, Settings
@@ -109,4 +109,4 @@ def open_store(directory: str | Path, url: str | None = None, *, read_only: bool
     With `url` (postgresql://...) the tables lie in that database, snapshots and settings in the
     directory. `read_only` promises to write nothing.
     """
-    return Store(Path(directory).absolute(), url, read_only)
+    return Store(as_path(directory, "the directory of a store").absolute(), url, read_only)

@@ -8,12 +8,20 @@ import sys
 from pathlib import Path
 
 from penchant.store.faults import StoreError, StoreReadOnly
+from penchant.types import InvalidInput
 
 # SQLite in WAL mode shares memory between processes and trusts file locks; these give neither.
 _NETWORK = re.compile(
     r"(nfs4?|cifs|smb[23]|smbfs|afpfs|webdav|davfs|ncpfs|afs|glusterfs|ceph|lustre|beegfs|gpfs"
     r"|fuse\.(sshfs|s3fs|gcsfuse|rclone|glusterfs|ceph|blobfuse2?|goofys|mount-s3|davfs2?))"
 )
+
+
+def as_path(given: object, name: str) -> Path:
+    """Return a path; InvalidInput where the caller gave something else."""
+    if not isinstance(given, str | os.PathLike) or "\0" in str(given):
+        raise InvalidInput(f"{name} is a path, got {type(given).__name__} {given!r:.80}")
+    return Path(given)
 
 
 def file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
