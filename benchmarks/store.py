@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -67,9 +69,38 @@ def rate(name: str, n: int, work: Callable[[], object]) -> None:
     print(f"{name:<44} {n / took:10,.0f} a second   ({took:.1f} s, of which {busy:.1f} s of CPU)")
 
 
+def plain(frame: pl.DataFrame, folder: Path) -> None:
+    """The same rows into the same table by sqlite3 alone: no ids, no checks, nothing known."""
+    with closing(sqlite3.connect(folder / "plain.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA cache_size=-262144")
+        connection.execute("PRAGMA wal_autocheckpoint=16000")
+        connection.execute(
+            "CREATE TABLE events (o INTEGER PRIMARY KEY, u INT, i INT, t INT, k INT, v DOUBLE, "
+            "s DOUBLE, e BLOB UNIQUE, l BLOB, c TEXT, x BLOB)"
+        )
+        connection.execute("CREATE INDEX by_user ON events (u, t, o, i, k)")
+        for part in frame.with_row_index("o").iter_slices(50_000):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT INTO events (o, u, i, t, k, s, e) VALUES (?, ?, ?, ?, ?, ?, ?)", part.rows()
+            )
+            connection.execute("COMMIT")
+
+
 def measure(store: Store, n: int) -> None:
     rng = np.random.default_rng(0)
     frame = log_of(n, rng)
+    numbered = frame.select(
+        pl.col("user_id").rank("dense") - 1,
+        pl.col("item_id").rank("dense") - 1,
+        "timestamp",
+        pl.lit(0, pl.Int64).alias("kind"),
+        pl.lit(1.0).alias("shared"),
+        "key",
+    ).cast({"user_id": pl.Int64, "item_id": pl.Int64})
+    rate(f"sqlite3 alone, {n:,} rows", n, lambda: plain(numbered, store.directory.parent))
     rate(f"append {n:,} events, new people and items", n, lambda: store.log.append(frame))
     rate("append them again: all known", n, lambda: store.log.append(frame))
     rate("scan them", n, lambda: store.log.scan(0, n))

@@ -70,25 +70,20 @@ class Appender:
                 return number, item_id.encode(), change, *self._blank
 
             epoch = head.retraction
-            item_ids = columns["item_id"]
-            named = [i for i in item_ids if i is not None]
-            items: dict[Any, int] = self._items.assign(connection, named, epoch, blank)
-            users = self._users.assign(connection, columns["user_id"], epoch, _user)
-            kinds = self._kinds.assign(connection, columns["event"], 0, _kind)
+            items = self._items.assign(connection, columns["item_id"], epoch, blank)
             start = head.event_offset + 1
-            rows = zip(
+            rows = [
                 range(start, start + n),
-                map(users.__getitem__, columns["user_id"]),
-                [None if i is None else items[i] for i in item_ids],
+                self._users.assign(connection, columns["user_id"], epoch, _user),
+                items,
                 columns["timestamp"],
-                map(kinds.__getitem__, columns["event"]),
+                self._kinds.assign(connection, columns["event"], 0, _kind),
                 columns["value"],
                 columns["shared"],
                 columns["key"],
                 *(columns[name] for name in (_RARE if rare else ())),
-                strict=True,
-            )
-            new = insert(connection, list(rows))
+            ]
+            new = insert(connection, rows)
             last = head.event_offset + (n if new else 0)
             if last != head.event_offset or change != head.item_change:
                 connection.execute(

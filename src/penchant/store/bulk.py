@@ -8,7 +8,6 @@ its handling of parameters would double the time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, cast, func, select
@@ -21,7 +20,7 @@ ROWS = 50
 
 
 class BulkInsert:
-    """Inserts rows whose values are in the order of the table's columns.
+    """Inserts rows, given as columns in the order of the table.
 
     Columns named in `without`, the last of the table, are not given and become NULL. With
     `unique`, a row whose value of that column is in the table already is left out.
@@ -57,22 +56,26 @@ class BulkInsert:
         else:
             self._one, self._many = text(values(1)), text(values(ROWS))
 
-    def __call__(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
-        """Return how many of the rows were inserted."""
-        if not rows:
+    def __call__(self, connection: Connection, columns: Sequence[Sequence[Any]]) -> int:
+        """Return how many of the rows were inserted; `columns` are in the order of the table."""
+        n, width = len(columns[0]), self._width
+        if not n:
             return 0
         if self._arrays:
-            columns = tuple(map(list, zip(*rows, strict=True)))
-            return connection.exec_driver_sql(self._many, columns).rowcount
+            parameters = tuple(map(list, columns))
+            return connection.exec_driver_sql(self._many, parameters).rowcount
+        # Row after row in one list, without an object for each.
+        flat: list[Any] = [None] * (n * width)
+        for place, column in enumerate(columns):
+            flat[place::width] = column
         inserted = 0
-        whole = len(rows) - len(rows) % ROWS
-        if whole:
-            flat = list(chain.from_iterable(rows[:whole]))
-            step = ROWS * self._width
-            parts = [tuple(flat[start : start + step]) for start in range(0, len(flat), step)]
-            inserted += connection.exec_driver_sql(self._many, parts).rowcount
-        if whole < len(rows):
-            inserted += connection.exec_driver_sql(self._one, list(rows[whole:])).rowcount
+        step, end = ROWS * width, (n - n % ROWS) * width
+        if end:
+            many = [tuple(flat[start : start + step]) for start in range(0, end, step)]
+            inserted += connection.exec_driver_sql(self._many, many).rowcount
+        if end < len(flat):
+            one = [tuple(flat[start : start + width]) for start in range(end, len(flat), width)]
+            inserted += connection.exec_driver_sql(self._one, one).rowcount
         return inserted
 
 

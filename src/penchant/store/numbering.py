@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ class Numbering:
 
     def __init__(self, database: Database, table: Table, column: Column[Any]) -> None:
         self._database = database
-        self._known: dict[str, int] = {}
+        self._known: dict[str | None, int] = {}
         self._epoch = -1
         self.query = select(column, table.c.number).where(
             column.in_(bindparam("ids", expanding=True))
@@ -39,26 +39,43 @@ class Numbering:
     def assign(
         self,
         connection: Connection,
-        ids: Iterable[str],
+        ids: Sequence[str | None],
         epoch: int,
         blank: Callable[[int, str], tuple[Any, ...]],
-    ) -> dict[str, int]:
-        """Return a mapping that has every id; unknown ones get the row that `blank` makes."""
+    ) -> list[int | None]:
+        """Return the number of each id; unknown ones get the row that `blank` makes.
+
+        None stays None.
+        """
         known = self._known
         if epoch != self._epoch or len(known) > CACHED:
             known.clear()
             self._epoch = epoch
-        missing = [i for i in dict.fromkeys(ids) if i not in known]
-        if not missing:
-            return known
-        known.update(find(lambda s, p: connection.execute(s, p).fetchall(), self.query, missing))
-        missing = [i for i in missing if i not in known]
+        numbers = list(map(known.get, ids))
+        if None not in numbers:
+            return numbers
+        pairs = zip(ids, numbers, strict=True)
+        missing = list(dict.fromkeys(i for i, n in pairs if n is None and i is not None))
         if missing:
+            self._add(connection, missing, blank)
+            numbers = list(map(known.get, ids))
+        return numbers
+
+    def _add(
+        self,
+        connection: Connection,
+        missing: list[str],
+        blank: Callable[[int, str], tuple[Any, ...]],
+    ) -> None:
+        known = self._known
+        known.update(find(lambda s, p: connection.execute(s, p).fetchall(), self.query, missing))
+        new = [i for i in missing if i not in known]
+        if new:
             last = connection.execute(self._last).scalar()
             start = 0 if last is None else last + 1
-            self._insert(connection, [blank(n, i) for n, i in enumerate(missing, start)])
-            known.update(zip(missing, range(start, start + len(missing)), strict=True))
-        return known
+            rows = [blank(number, i) for number, i in enumerate(new, start)]
+            self._insert(connection, list(zip(*rows, strict=True)))
+            known.update(zip(new, range(start, start + len(new)), strict=True))
 
     def numbers(self, ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the number of each id as int32[n], -1 for an unknown one; from any thread."""
