@@ -1,4 +1,7 @@
-"""What every stage promises: scorers keep length and order, and no candidate is ever lost."""
+"""What every stage promises: scorers keep length and order, and no candidate is ever lost.
+
+A scorer leaves every candidate where it is; a re-ranker only moves them.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from penchant.rank.affinity import Affinity, AffinityStage
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.fusion import Fusion
 from penchant.rank.newcomer import ForNewcomers
+from penchant.rank.opening import Opening
 from penchant.rank.pipeline import order
 from penchant.rank.ranker import Ranker
 from penchant.rank.stage import Stage
@@ -38,9 +42,13 @@ PEOPLE = {
 }
 
 
-def features() -> FeatureBuilder:
+def popularity() -> Popularity:
     _, items, times = arrays()
-    return FeatureBuilder(SOURCES, Popularity(items, times), columns(), Vectors(vectors()))
+    return Popularity(items, times)
+
+
+def features() -> FeatureBuilder:
+    return FeatureBuilder(SOURCES, popularity(), columns(), Vectors(vectors()))
 
 
 def affinity() -> AffinityStage:
@@ -88,6 +96,16 @@ MAKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
 }
 
 
+RERANKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
+    "opening": (Opening, lambda grown: Opening(popularity())),
+}
+
+
+@pytest.fixture(scope="module", params=RERANKERS)
+def reranker(request: pytest.FixtureRequest, grown: Ranker) -> Stage:
+    return RERANKERS[request.param][1](grown)
+
+
 @pytest.fixture(scope="module", params=MAKERS)
 def stage(request: pytest.FixtureRequest, grown: Ranker) -> Iterator[Stage]:
     return MAKERS[request.param][1](grown)
@@ -128,7 +146,7 @@ def test_every_stage_of_the_package_is_in_this_suite() -> None:
                 "query", "state", "candidates",
             ]:  # fmt: skip
                 found.add(cls)
-    assert found == {cls for cls, _ in MAKERS.values()}
+    assert found == {cls for cls, _ in (*MAKERS.values(), *RERANKERS.values())}
 
 
 @settings(max_examples=500, deadline=None)
@@ -150,6 +168,28 @@ def test_no_candidate_is_lost_or_moved(stage, items, values, who, text) -> None:
     finite = np.isfinite(ordered.scores)
     assert (np.diff(finite.astype(int)) <= 0).all()
     assert (np.diff(ordered.scores[finite]) <= 0).all()
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.permutations(range(N)),
+    st.integers(0, N),
+    st.integers(1, N),
+    st.sampled_from(sorted(PEOPLE)),
+    st.booleans(),
+)
+def test_a_reranker_only_moves_candidates(reranker, items, n, k, who, listed) -> None:
+    before = pool(reranker, list(items)[:n], [1.0])
+    only = np.array(items[:n], dtype=np.int32) if listed else None
+    after = reranker(query(k=k, only=only), PEOPLE[who], before)
+    assert after.names == before.names
+    assert after.sources == before.sources
+    assert sorted(after.items.tolist()) == sorted(before.items.tolist())
+    rows = [before.items.tolist().index(item) for item in after.items]
+    for name in ("scores", "features", "origin"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name)[rows])
+    again = reranker(query(k=k, only=only), PEOPLE[who], before)
+    np.testing.assert_array_equal(again.items, after.items)
 
 
 def test_every_stage_has_a_name_and_repeats_itself(stage: Stage) -> None:
