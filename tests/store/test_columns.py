@@ -86,6 +86,15 @@ def test_what_may_be_shown_is_neither_retired_nor_out_of_stock() -> None:
     assert columns.servable(1.0).any()
 
 
+def test_a_row_that_was_not_told_of_yet_is_not_shown() -> None:
+    columns = ItemColumns()
+    columns.apply(frame(row(0), row(3)))
+    assert columns.n == 4
+    assert columns.servable(0.0).tolist() == [True, False, False, True]
+    columns.apply(frame(row(1), row(2, removed=True)))
+    assert columns.servable(0.0).tolist() == [True, True, False, True]
+
+
 def test_a_changed_row_replaces_all_that_was_known() -> None:
     columns = ItemColumns()
     columns.apply(frame(row(0, category="film", tags=["slow"], price=2.0, removed=True)))

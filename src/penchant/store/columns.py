@@ -88,7 +88,8 @@ class ItemColumns:
             self.released = np.pad(self.released, (0, more), constant_values=np.inf)
             self.stock_from = np.pad(self.stock_from, (0, more), constant_values=-np.inf)
             self.stock_until = np.pad(self.stock_until, (0, more), constant_values=np.inf)
-            self.retired = np.pad(self.retired, (0, more))
+            # A row is shown only once it has been read, also to those who read meanwhile.
+            self.retired = np.pad(self.retired, (0, more), constant_values=True)
         grown = need - len(self.ids)
         self.titles += [""] * grown
         self._extra += [("", ())] * grown
