@@ -89,16 +89,17 @@ class Asking:
         user = -1 if user_id is None else self.user(user_id)
         had = None if history is None else ids(history, "history")
         served, state = self._state(user, had, now, words)
+        allowed = self._allowed(served, state, now, seen, left_out, where)
         query = Query(
             now=now,
-            n_items=served.columns.n,
+            n_items=len(allowed),  # of one look: the catalogue may grow meanwhile
             user=user,
             user_id=user_id,
             k=k,
             context=dict(context or {}),
             text=words,
             seen=seen,
-            allowed=self._allowed(served, state, now, seen, left_out, where),
+            allowed=allowed,
         )
         return Question(query, state, served)
 
