@@ -74,8 +74,12 @@ def walked(engine: penchant.Engine, task: Any, arm: str) -> list[list[str]]:
                 engine.record(penchant.Event(user, item, "click", now), now=now)
         if arm == "next":
             frame = pl.DataFrame(
-                {"user_id": [user] * len(basket), "item_id": basket, "timestamp": now,
-                 "event": "click"}
+                {
+                    "user_id": [user] * len(basket),
+                    "item_id": basket,
+                    "timestamp": now,
+                    "event": "click",
+                }
             )
             engine.record(frame, now=float(now))
     return lists
@@ -94,8 +98,12 @@ def global_time(p: Any, name: str, arms: list[str], effort: str, seed: int) -> N
             with penchant.open(copy) as engine:
                 lists = walked(engine, task, arm)
             took = {**timing, "walk_s": round(time.time() - began, 1)}
-            print(json.dumps({"arm": arm, "effort": effort, "seed": seed, **took,
-                              **p.score(task, lists)}), flush=True)
+            print(
+                json.dumps(
+                    {"arm": arm, "effort": effort, "seed": seed, **took, **p.score(task, lists)}
+                ),
+                flush=True,
+            )
 
 
 def leave_one_out(p: Any, name: str, effort: str, seed: int) -> None:
@@ -104,8 +112,7 @@ def leave_one_out(p: Any, name: str, effort: str, seed: int) -> None:
     items = pl.read_parquet(p.DATA / name / "items.parquet")
     last_day = 1_400_000_000
     train = events.filter(pl.col("split") != "test").with_columns(
-        timestamp=last_day
-        - (pl.col("position").max().over("user_id") - pl.col("position")) * DAY
+        timestamp=last_day - (pl.col("position").max().over("user_id") - pl.col("position")) * DAY
     )
     test = dict(events.filter(pl.col("split") == "test").select("user_id", "item_id").iter_rows())
 
@@ -127,13 +134,23 @@ def leave_one_out(p: Any, name: str, effort: str, seed: int) -> None:
         gain = 1 / np.log2(hits["rank"].to_numpy() + 1)
         everyone = np.concatenate((gain, np.zeros(len(users) - len(gain))))
         boot = np.random.default_rng(0).choice(everyone, (200, len(everyone))).mean(axis=1)
-        print(json.dumps({
-            "data": name, "arm": "leave-one-out", "effort": effort, "seed": seed, **timing,
-            "answer_s": round(time.time() - began, 1), "requests": len(users),
-            "NDCG@10": round(float(everyone.mean()), 4),
-            "interval": [round(float(x), 4) for x in np.percentile(boot, [2.5, 97.5])],
-            "HR@10": round(len(gain) / len(users), 4),
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    "data": name,
+                    "arm": "leave-one-out",
+                    "effort": effort,
+                    "seed": seed,
+                    **timing,
+                    "answer_s": round(time.time() - began, 1),
+                    "requests": len(users),
+                    "NDCG@10": round(float(everyone.mean()), 4),
+                    "interval": [round(float(x), 4) for x in np.percentile(boot, [2.5, 97.5])],
+                    "HR@10": round(len(gain) / len(users), 4),
+                }
+            ),
+            flush=True,
+        )
 
 
 def main() -> None:
