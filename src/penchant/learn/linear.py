@@ -70,13 +70,11 @@ def solve(total: Floats, ridge: float) -> Floats:
     were never wanted keep zero rows and columns. A catalogue of 12,000 items takes four
     matrices of 0.6 GB at the peak.
     """
-    out = np.zeros_like(total)
     alive = np.flatnonzero(np.diag(total) > 0)
     if not len(alive) or np.count_nonzero(total) <= len(alive):
-        return out  # no pair of items was ever wanted together: nothing goes with anything
+        return np.zeros_like(total)  # no pair of items was ever wanted together: nothing goes with anything
     kind = np.float64 if len(alive) < SINGLE_ABOVE else np.float32
-    part = total[np.ix_(alive, alive)]
-    left: npt.NDArray[np.floating] = np.asfortranarray(part, dtype=kind)
+    left: npt.NDArray[np.floating] = total[np.ix_(alive, alive)].astype(kind, copy=False)
     left[np.diag_indices(len(alive))] += ridge
     # Not by Cholesky: measured on busy machines, OpenBLAS's potri with four threads took 40 s where
     # the general inverse took 6 (one thread: 3.7 against 5.8).
@@ -85,6 +83,7 @@ def solve(total: Floats, ridge: float) -> Floats:
     diagonal = np.diag(inverse).copy()
     inverse /= -diagonal[None]
     inverse[np.diag_indices(len(alive))] = 0.0
+    out = np.zeros_like(total)
     out[np.ix_(alive, alive)] = inverse
     return out
 

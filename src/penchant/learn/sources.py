@@ -32,7 +32,7 @@ class SourcesConfig:
     """What recall learns and how; the defaults are those of effort = balanced."""
 
     heads: tuple[Ease, ...] = HEADS
-    dense_below: int = 20_000  # items up to which EASE's matrix of pairs is affordable
+    dense_below: int = 15_000  # items up to which EASE's matrix of pairs is affordable
     factors: int = 128
     sequence: SequenceConfig | None = field(default_factory=SequenceConfig)
     sequence_text: SequenceConfig | None = field(default_factory=SequenceConfig)
