@@ -29,7 +29,6 @@ class LearnConfig:
     requests: int = 6000
     refit: float = 0.2
     whitened: int = 128
-    tuning_seconds: float = 0.0
     ablate: bool = True
     keep: int = 5
     seed: int = 0
@@ -42,8 +41,7 @@ def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
     """Return the configuration of an effort.
 
     fast: closed forms and a small ranker, no networks: under a minute for 100,000 events.
-    balanced: both networks and the full ranker. best: wider networks, more rows, and a search of
-    the linear sources within a stated time on the validation window only.
+    balanced: both networks and the full ranker. best: wider networks, trained longer, and more rows.
     """
     if effort not in EFFORTS:
         raise InvalidInput(f"effort is one of {', '.join(EFFORTS)}; got {effort!r}")
@@ -65,6 +63,5 @@ def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
         balanced,
         effort="best",
         requests=10_000,
-        tuning_seconds=120.0,
         sources=replace(sources, sequence=wide, sequence_text=wide),
     )
