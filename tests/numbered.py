@@ -12,7 +12,6 @@ import polars as pl
 import world
 from penchant.interests.state import State
 from penchant.learn.view import View
-from penchant.recall.covisitation import Recent
 from penchant.store.columns import ItemColumns
 from penchant.store.log import Events
 from penchant.types import Floats, Ids, Query, Times
@@ -189,6 +188,3 @@ class Diary:
 def nobody(user: int, now: float) -> tuple[Ids, Times]:
     """Return the history of people who did nothing before."""
     return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float64)
-
-
-RECENT: Recent = nobody

@@ -50,7 +50,7 @@ from penchant.recall.source import Scores, Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
-from penchant.types import Floats, Ids, Query
+from penchant.types import Floats
 
 SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
@@ -353,10 +353,6 @@ def test_no_other_threads_answer_is_given(source: Source) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-def _ask(user_query: Query, now: float) -> Query:
-    return replace(user_query, now=now)
-
-
 @pytest.mark.parametrize("name", ["trending_1d", "trending_7d", "trending_30d", "fresh"])
 def test_what_happens_later_changes_no_answer_about_earlier(learned: World, name: str) -> None:
     _, items, times = arrays()
@@ -378,8 +374,8 @@ def test_what_happens_later_changes_no_answer_about_earlier(learned: World, name
     person = state(["w1"], middle)
     place = told.names.index(name)
     np.testing.assert_array_equal(
-        dense(told.sources[place].score(_ask(query(), middle), person), N),
-        dense(only.sources[place].score(_ask(query(), middle), person), N),
+        dense(told.sources[place].score(query(middle), person), N),
+        dense(only.sources[place].score(query(middle), person), N),
     )
 
 
@@ -393,12 +389,3 @@ def test_what_is_recorded_later_changes_no_answer_about_earlier(
     recall.fold(diary.add(tail([1, 1, 1], [0, COLD, 4], later)))
     for person, values in zip(STATES.values(), before, strict=True):
         np.testing.assert_array_equal(dense(pick(recall).score(query(), person), N), values)
-
-
-def test_ids_are_numbers(learned: World) -> None:
-    ids: Ids = np.arange(N, dtype=np.int32)
-    for source in learned.recall().sources:
-        scores = source.score(query(), STATES["a history"])
-        if scores is not None:
-            assert scores.at(ids).dtype == np.float32
-            assert scores.top(3, None).dtype == np.int32
