@@ -41,7 +41,7 @@ def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
     """Return the configuration of an effort.
 
     fast: closed forms and a small ranker, no networks: under a minute for 100,000 events.
-    balanced: both networks and the full ranker. best: wider networks, trained longer, and more rows.
+    balanced: both networks and the full ranker. best: wider networks, longer training, more rows.
     """
     if effort not in EFFORTS:
         raise InvalidInput(f"effort is one of {', '.join(EFFORTS)}; got {effort!r}")

@@ -72,7 +72,7 @@ def solve(total: Floats, ridge: float) -> Floats:
     """
     alive = np.flatnonzero(np.diag(total) > 0)
     if not len(alive) or np.count_nonzero(total) <= len(alive):
-        return np.zeros_like(total)  # no pair of items was ever wanted together: nothing goes with anything
+        return np.zeros_like(total)  # no pair was ever wanted together: nothing goes with anything
     kind = np.float64 if len(alive) < SINGLE_ABOVE else np.float32
     left: npt.NDArray[np.floating] = total[np.ix_(alive, alive)].astype(kind, copy=False)
     left[np.diag_indices(len(alive))] += ridge
