@@ -98,13 +98,12 @@ class FeatureBuilder:
         )
 
     def _items(self, query: Query, items: npt.NDArray[np.int32]) -> Floats:
-        now, n = query.now, query.n_items
-        counts = self._popularity.at(now, n)
-        day, week, month, ever = counts[:, items]
-        first = self._popularity.first_seen(now, n)[items]
-        last = self._popularity.last_seen(now, n)[items]
-        released = self._columns.released[:n][items]
-        order = [_rank_in(row[items], row) for row in (counts[1], counts[2])]
+        now = query.now
+        moment = self._popularity.moment(now, query.n_items)
+        day, week, month, ever = moment.counts(items)
+        first, last = moment.first(items), moment.last(items)
+        released = self._columns.released[items]
+        order = [np.log2(1.0 + moment.above(row, items)) for row in (1, 2)]
         return np.stack(
             (
                 np.log1p(day),
@@ -132,8 +131,8 @@ class FeatureBuilder:
             row[3] = float(liked.same_moment)
             row[4] = np.log1p(np.count_nonzero(liked.moments == 0))
             row[5] = np.log1p(np.count_nonzero(liked.times >= liked.times[-1] - SAME_SESSION))
-            counts = self._popularity.at(query.now, query.n_items)[-1]
-            row[6] = np.log1p(counts[liked.items[-20:]]).mean()
+            moment = self._popularity.moment(query.now, query.n_items)
+            row[6] = np.log1p(moment.counts(liked.items[-20:])[-1]).mean()
         return np.broadcast_to(row, (n, len(PERSON)))
 
     def _match(self, state: State, items: npt.NDArray[np.int32]) -> Floats:
@@ -168,31 +167,26 @@ class FeatureBuilder:
 
 def _ranks(scores: Floats) -> Floats:
     """Return 1 / rank of each candidate within each source's opinions, 0 for no opinion."""
-    out = np.zeros_like(scores)
-    for column in range(scores.shape[1]):
-        known = np.flatnonzero(np.isfinite(scores[:, column]))
-        order = known[np.argsort(-scores[known, column], kind="stable")]
-        out[order, column] = 1.0 / np.arange(1, len(order) + 1)
+    known = np.isfinite(scores)
+    order = np.argsort(np.where(known, -scores, np.inf), axis=0, kind="stable")
+    out = np.empty_like(scores)
+    inverse = (1.0 / np.arange(1, len(scores) + 1)).astype(np.float32)
+    np.put_along_axis(out, order, inverse[:, None], axis=0)
+    out[~known] = 0.0
     return out
 
 
 def _gaps(scores: Floats) -> Floats:
     """Return how far each score lies below the source's best, in standard deviations."""
-    out = np.full_like(scores, np.nan)
-    for column in range(scores.shape[1]):
-        values = scores[:, column]
-        known = np.isfinite(values)
-        if known.any():
-            spread = float(values[known].std())
-            out[known, column] = (values[known] - values[known].max()) / (spread + 1e-6)
-    return out
-
-
-def _rank_in(values: Floats, everything: Floats) -> Floats:
-    """Return log2(1 + how many of `everything` are above) for each value."""
-    above = len(everything) - np.searchsorted(np.sort(everything), values, side="right")
-    ranks: Floats = np.log2(1.0 + above).astype(np.float32)
-    return ranks
+    known = np.isfinite(scores)
+    count = np.maximum(known.sum(axis=0), 1)
+    values = np.where(known, scores, 0.0).astype(np.float64)
+    apart = np.where(known, values - values.sum(axis=0) / count, 0.0)
+    spread = np.sqrt((apart**2).sum(axis=0) / count)
+    best = np.where(known, scores, -np.inf).max(axis=0, initial=-np.inf)
+    with np.errstate(invalid="ignore"):
+        gaps = (values - best) / (spread + 1e-6)
+    return np.where(known, gaps, np.nan).astype(np.float32)
 
 
 def _days(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -34,9 +34,9 @@ class Opening:
         if query.only is not None or k < SMALLEST or len(candidates) <= k or not len(state.liked):
             return candidates
         near = candidates.items[: REACH * k]
-        ever = self._popularity.at(query.now, query.n_items)[-1]
+        ever = self._popularity.moment(query.now, query.n_items).counts(near)[-1]
         # An item nobody wanted at all is a guess; one that somebody wanted lately is a chance.
-        cold = np.flatnonzero((ever[near] < FEW) & (ever[near] > 0))
+        cold = np.flatnonzero((ever < FEW) & (ever > 0))
         if not len(cold) or cold[0] < k:
             return candidates
         chosen = int(cold[0])

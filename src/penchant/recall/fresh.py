@@ -40,12 +40,11 @@ class Fresh:
     def score(self, query: Query, state: State) -> Scores | None:
         """Return sparse scores of the cold items; None when the catalogue has none."""
         n = query.n_items
-        cold = np.flatnonzero(self._popularity.at(query.now, n)[-1] < self._few)
+        moment = self._popularity.moment(query.now, n)
+        cold = moment.rarely(self._few)
         if not len(cold):
             return None
-        born = np.minimum(
-            self._popularity.first_seen(query.now, n)[cold], self._columns.released[:n][cold]
-        )
+        born = np.minimum(moment.first(cold), self._columns.released[:n][cold])
         age = np.maximum(query.now - born, 0.0)
         age[np.isinf(born)] = np.inf  # neither date is known: nothing says that it is new
         newness = np.exp2(-age / (self._days_half * DAY))

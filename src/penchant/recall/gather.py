@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.recall.popularity import Popularity
-from penchant.recall.source import Scores, Source
+from penchant.recall.source import Opinion, Source
 from penchant.store.log import Events
 from penchant.types import Candidates, Query
 
@@ -44,7 +44,7 @@ class Recall:
         for no opinion. `deadline` is in seconds of time.monotonic(). With `query.only` the
         candidates are that list, whatever the sources propose.
         """
-        found: list[Scores | None] = []
+        found: list[Opinion | None] = []
         proposed: list[np.ndarray] = []
         notes: dict[str, object] = {}
         none = np.zeros(0, dtype=np.int32)

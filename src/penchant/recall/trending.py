@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from penchant.interests.state import State
+from penchant.recall.moment import Counted
 from penchant.recall.popularity import HALF_LIVES, Popularity
-from penchant.recall.source import Scores
 from penchant.store.log import Events
 from penchant.types import Query
 
@@ -19,10 +17,9 @@ class Trending:
         self._row = HALF_LIVES.index(half_life)
         self._popularity = popularity
 
-    def score(self, query: Query, state: State) -> Scores | None:
+    def score(self, query: Query, state: State) -> Counted:
         """Return log(1 + decayed count), NaN where nobody wanted the item yet."""
-        counts = self._popularity.at(query.now, query.n_items)[self._row]
-        return Scores(np.where(counts > 0, np.log1p(counts), np.nan).astype(np.float32))
+        return Counted(self._popularity.moment(query.now, query.n_items), self._row)
 
     def fold(self, tail: Events) -> None:
         """Learn nothing: the popularity that sources share is folded once, where it is owned."""

@@ -1,0 +1,171 @@
+"""Prints how long answers take: recommend, record, and from an event to the answer it changes.
+
+    python benchmarks/latency.py                          # 20,000 and 200,000 items, effort fast
+    python benchmarks/latency.py --effort balanced --items 20000
+    python benchmarks/latency.py --folder /tmp/shelves    # keeps what was built, and uses it again
+    python benchmarks/latency.py --profile                # where the time of recommend() goes
+
+One thread answers (OMP_NUM_THREADS=1), on a synthetic world; nothing in it is real. The load of the
+machine is printed with the figures: on a busy one they say little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+import penchant
+
+BARS = {20_000: {"recommend": (8.0, 20.0)}, 200_000: {"recommend": (None, 40.0)}}
+RECORD = 10.0
+
+
+def build(folder: Path, items: int, users: int, events: int, effort: str) -> None:
+    """Make a trained shelf in `folder`, in this process."""
+    from penchant.evaluate.simulate import world
+
+    made = world(n_users=users, n_items=items, n_events=events, seed=0)
+    folder.mkdir(parents=True)
+    # Titles alone: so many texts of their own would take the encoder a quarter of an hour.
+    (folder / "penchant.toml").write_text('[text]\nparts = ["{title}"]\n')
+    end = made.events["timestamp"].max()
+    with penchant.open(folder, effort=effort) as engine:
+        timing: dict[str, Any] = {}
+        for step, work in {
+            "add": lambda: engine.add(made.items),
+            "record": lambda: engine.record(made.events, now=end),
+            "train": lambda: engine.train(),
+        }.items():
+            began = time.monotonic()
+            work()
+            timing[step] = round(time.monotonic() - began, 1)
+    timing["now"] = end.timestamp() + 60  # type: ignore[union-attr]
+    (folder / "built.json").write_text(json.dumps(timing))
+
+
+def measured(folder: Path, users: int, requests: int, profile: bool) -> dict[str, Any]:
+    """Return the times of everything, in milliseconds."""
+    now = json.loads((folder / "built.json").read_text())["now"]
+    rng = np.random.default_rng(1)
+    times: dict[str, list[float]] = defaultdict(list)
+    stages: dict[str, list[float]] = defaultdict(list)
+    began = time.perf_counter()
+    with penchant.open(folder) as engine:
+        engine.recommend("u0", now=now)
+        times["open and answer once"].append(1000 * (time.perf_counter() - began))
+        for _ in range(20):
+            engine.recommend(f"u{rng.integers(users)}", now=now)
+        profiler = cProfile.Profile()
+        for _ in range(requests):
+            user = f"u{rng.integers(users)}"
+            if profile:
+                profiler.enable()
+            began, used = time.perf_counter(), time.thread_time()
+            slate = engine.recommend(user, now=now)
+            times["recommend"].append(1000 * (time.perf_counter() - began))
+            times["recommend (CPU of its thread)"].append(1000 * (time.thread_time() - used))
+            if profile:
+                profiler.disable()
+            for stage in slate.trace.stages:
+                stages[stage.stage].append(1000 * stage.seconds)
+        if profile:
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+        for _ in range(requests):
+            began = time.perf_counter()
+            engine.record(
+                penchant.Event(f"u{rng.integers(users)}", f"i{rng.integers(1000)}", timestamp=now)
+            )
+            times["record"].append(1000 * (time.perf_counter() - began))
+        for n in range(requests):
+            user, moment = f"u{rng.integers(users)}", now + 1 + n
+            began = time.perf_counter()
+            event = penchant.Event(user, f"i{rng.integers(1000)}", timestamp=moment)
+            engine.record(event, now=moment)
+            recorded = time.perf_counter()
+            engine.recommend(user, now=moment)
+            times["event to answer"].append(1000 * (time.perf_counter() - began))
+            times["  of it recommend"].append(1000 * (time.perf_counter() - recorded))
+        many = [f"u{n}" for n in rng.integers(0, users, 100)]
+        began = time.perf_counter()
+        engine.recommend_many(many, now=now)
+        times["recommend_many, each"].append(10 * (time.perf_counter() - began))
+    rest = np.array(times["recommend"]) - np.sum([v for v in stages.values()], axis=0)
+    return {"times": times, "stages": {**stages, "ask, reasons, log": rest.tolist()}}
+
+
+def row(name: str, values: list[float]) -> str:
+    middle, late = np.median(values), np.quantile(values, 0.99)
+    return f"  {name:<32} {middle:9.2f} {late:9.2f} {max(values):9.2f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--items", type=int, nargs="*", default=[20_000, 200_000])
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--effort", default="fast")
+    parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--build", type=Path, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.build is not None:
+        build(options.build, options.items[0], options.users, options.events, options.effort)
+        return 0
+    with tempfile.TemporaryDirectory() as scratch:
+        root = options.folder or Path(scratch)
+        for items in options.items:
+            one(root / f"{options.effort}-{items}-{options.events}", items, options)
+    return 0
+
+
+def one(folder: Path, items: int, options: argparse.Namespace) -> None:
+    if not (folder / "built.json").exists():
+        # With all threads, and so in a process of its own.
+        quiet = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+        sizes = ["--items", str(items), "--users", str(options.users)]
+        more = ["--events", str(options.events), "--effort", options.effort]
+        command = [sys.executable, __file__, "--build", str(folder), *sizes, *more]
+        subprocess.run(command, check=True, env=quiet)
+    found = measured(folder, options.users, options.requests, options.profile)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(
+        f"{items:,} items, {options.events:,} events, effort {options.effort}; "
+        f"{os.cpu_count()} cores, load {load:.1f}; built in {(folder / 'built.json').read_text()}"
+    )
+    print(f"  {'milliseconds':<32} {'median':>9} {'p99':>9} {'worst':>9}")
+    for name, values in found["times"].items():
+        print(row(name, values))
+    print("  of recommend():")
+    for name, values in found["stages"].items():
+        print(row(f"  {name}", values))
+    middle, late = BARS.get(items, {}).get("recommend", (None, None))
+    recommend, record = found["times"]["recommend"], found["times"]["record"]
+    for name, value, bar in (
+        ("recommend median", float(np.median(recommend)), middle),
+        ("recommend p99", float(np.quantile(recommend, 0.99)), late),
+        ("record p99", float(np.quantile(record, 0.99)), RECORD),
+    ):
+        if bar is not None:
+            verdict = "within" if value < bar else "OVER"
+            print(f"  {name} {value:.1f} ms: {verdict} the bar of {bar:g} ms")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
