@@ -15,11 +15,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import penchant
 from penchant.evaluate.simulate import Simulation, simulate
 from penchant.language.exported import ensure_onnx
 from penchant.serve import story
+
+# The same cases on every run that decides whether a change is taken; new ones everywhere else. No
+# deadline there: a busy machine is no failure.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -249,12 +249,12 @@ def test_whatever_is_said_nothing_is_lost(rows: list[dict[str, Any]]) -> None:
     assert read(rows).counts["rows"] == len(rows)
 
 
-@settings(deadline=None)
 def blank(text: str) -> bool:
     """Whether Unicode calls every character white space; Python adds four control characters."""
     return all(c.isspace() and c not in "\x1c\x1d\x1e\x1f" for c in text)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_any_text_survives(item_id: str, title: str, description: str) -> None:
     found = row(Item(item_id, title, description))
