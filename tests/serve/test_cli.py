@@ -308,3 +308,12 @@ def test_help_of_every_command_explains_itself() -> None:
         done = run(name, "--help")
         assert done.exit_code == 0
         assert "--json" in done.stdout
+
+
+def test_without_the_extra_for_learning(
+    trained_shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penchant.serve.arguments.LEARNING", ("no_such_module",))
+    for command in ("train", "evaluate", "demo"):
+        assert "pip install 'penchant[train]'" in refused(command, trained_shelf)
+    assert machine("recommend", trained_shelf, "ada")["items"]

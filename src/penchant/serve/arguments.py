@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,14 @@ Context = Annotated[
 Words = Annotated[str | None, typer.Option(help="Words the person asks with.")]
 
 
+LEARNING = ("torch", "lightgbm", "implicit", "scipy", "onnxmltools")
+"""What a training imports beyond what answers need."""
+
+
+class NotInstalled(Error):
+    """A command needs an extra of the package that this environment lacks."""
+
+
 class NoShelf(Error):
     """A command was given a directory that is no recommender yet."""
 
@@ -71,6 +80,16 @@ def is_shelf(directory: Path) -> bool:
     from penchant.store.open import LOG_FILE
 
     return (directory / LOG_FILE).is_file()
+
+
+def need_learning() -> None:
+    """Raise NotInstalled where the extra `train` is missing."""
+    missing = [name for name in LEARNING if find_spec(name) is None]
+    if missing:
+        raise NotInstalled(
+            f"learning needs {', '.join(missing)}: `pip install 'penchant[train]'`; until then "
+            "popularity, co-visitation and text answer, and snapshots that were made elsewhere"
+        )
 
 
 def moment(text: str | None) -> float | None:

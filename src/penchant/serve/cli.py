@@ -45,7 +45,10 @@ class Commands(TyperGroup):
         terminal = Terminal()
         if os.environ.get(DEBUG):
             terminal.note(traceback.format_exc())
-        terminal.note("error: " + " ".join(text.split()))
+        lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()] or ["?"]
+        # Of what a process said before it ended, the last line is what ended it.
+        said = lines[0] if len(lines) == 1 else f"{lines[0]} {lines[-1]}"
+        terminal.note(f"error: {said}")
 
 
 app = typer.Typer(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.serve.arguments import Effort, Json
+from penchant.serve.arguments import Effort, Json, need_learning
 from penchant.serve.terminal import Terminal
 from penchant.types import InvalidInput, Slate
 
@@ -53,6 +53,7 @@ def demo(
     from penchant.serve import scene, story
     from penchant.serve.answering import reasons
 
+    need_learning()
     terminal = Terminal(json)
     waits = pace if pace is not None else 2.0 if terminal.out.is_terminal and not json else 0.0
     filled = story.prepare(directory, seed, effort)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from penchant.serve.arguments import Effort, Json, Shelf, Url, opened
+from penchant.serve.arguments import Effort, Json, Shelf, Url, need_learning, opened
 from penchant.serve.terminal import Terminal
 
 
@@ -28,6 +28,7 @@ def train(
 
     Prints what was learned from, what was kept, and what each part was measured to be worth.
     """
+    need_learning()
     terminal = Terminal(json)
     with opened(shelf, url, terminal, effort=effort) as engine:
         with terminal.steps("learning") as tell:
@@ -49,6 +50,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure how well this recommender would have answered its own log, beside baselines."""
+    need_learning()
     terminal = Terminal(json)
     folder = out if out is not None else _fresh(shelf / "reports")
     with opened(shelf, url, terminal, effort=effort) as engine:
