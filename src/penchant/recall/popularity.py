@@ -125,6 +125,8 @@ class Popularity:
             return base
         wide = _widened(base, int(items.max()) + 1)
         sums, origin = wide.sums.copy(), wide.origin.copy()
+        if not base.read:
+            origin[:] = times[0]  # a late event may lie before what was the first when it was made
         changed, place = np.unique(items, return_inverse=True)
         for row, life in enumerate(_LIVES):
             # A long jump is taken in one go: what is older than the rebase window underflows to 0.
