@@ -33,7 +33,9 @@ u1,,4,1700000200
 
 def run(*words: object) -> Result:
     """Return what a command printed and ended with."""
-    return CliRunner(env={"COLUMNS": "120"}).invoke(app, [str(word) for word in words], catch_exceptions=False)
+    return CliRunner(env={"COLUMNS": "120"}).invoke(
+        app, [str(word) for word in words], catch_exceptions=False
+    )
 
 
 def machine(*words: object) -> Any:
