@@ -59,10 +59,11 @@ def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
         causes = [cause for cause in causes if "your" not in cause and "you chose" not in cause]
     told = []
     for cause in causes[:most]:
-        named = ""
         if cause == HISTORY and explanation.events:
             named = ", ".join(f"“{reason.name}”" for reason in explanation.events[:most])
-        elif cause == "your categories":
-            named = category
-        told.append(f"{cause}: {named}" if named else cause)
+            told.append(f"goes with {named}")
+        elif cause == "your categories" and category:
+            told.append(f"{cause}: {category}")
+        else:
+            told.append(cause)
     return "; ".join(told) or "nothing that anybody did speaks for it yet"

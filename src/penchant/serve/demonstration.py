@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from penchant.evaluate.simulate.portraits import Portrait
 
 VIEWERS, EVENTS = 400, 60_000
-VIEWER, GENRE = "mira", "space opera"
+VIEWER, GENRE = "keiko", "western"
 
 
 def register(app: typer.Typer) -> None:
@@ -97,7 +97,7 @@ def demo(
         f"{name} recommend {directory} {person.user_id} --now {at}",
         f"{name} interests {directory} {person.user_id} --now {at}",
         f"{name} similar {directory} {turns[0].item_id}",
-        f"{name} demo {directory} --viewer nils --genre western",
+        f"{name} demo {directory} --viewer ada --genre 'space opera'",
         f"{name} doctor {directory}",
     ]
     terminal.answer(
