@@ -275,6 +275,7 @@ def test_a_roll_back_is_followed_by_every_process(shelf: Path, now: float) -> No
 # Training
 
 
+@pytest.mark.slow
 def test_a_killed_training_leaves_everything_as_it_was(shelf: Path, now: float) -> None:
     sound = snapshot_of(shelf).name
     with penchant.open(shelf, effort="fast") as engine:
@@ -316,6 +317,7 @@ def test_a_child_that_dies_is_an_error_of_ours(
         assert len(engine.recommend("u1")) == 10
 
 
+@pytest.mark.slow
 def test_serving_goes_on_while_training(shelf: Path, made: World, now: float) -> None:
     errors: list[BaseException] = []
     served = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,30 @@ def test_a_new_item_is_known_the_moment_its_vector_is_set() -> None:
     rows.set(np.array([COLD], dtype=np.int32), vectors()[COLD:])
     near = source.score(query(), state(["w3"])).values
     assert near[COLD] == pytest.approx(float(vectors()[COLD] @ vectors()[2]), abs=1e-5)
+
+
+def test_the_same_question_is_computed_once_and_another_anew(source) -> None:
+    asked, person = query(), state(["w1"])
+    first = source.score(asked, person)
+    assert source.score(asked, person) is first
+    other = source.score(asked, state(["s1"]))
+    assert names(other.top(1, None)) == ["s1"]
+    assert names(source.score(query(), person).top(1, None)) == ["w1"]
+
+
+def test_threads_that_share_a_source_get_answers_to_their_own_questions(source) -> None:
+    wrong: list[str] = []
+
+    def ask(item_id: str) -> None:
+        person = state([item_id])
+        for _ in range(300):
+            scores = source.score(query(), person)
+            if names(scores.top(1, None)) != [item_id]:
+                wrong.append(item_id)
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in ("w1", "s1", "w2", "s2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

@@ -77,9 +77,13 @@ def stateless(items: Ids, now: float, words: Floats | None = None) -> State:
 
 
 def wanted_before(log: Log, kinds: Kinds, user: int, now: float) -> tuple[Ids, Times]:
-    """Return the items and times a person wanted up to `now`, oldest first."""
+    """Return the items and times a person wanted up to `now`, oldest first.
+
+    For what others learn from it: an event that has no weight there is left out.
+    """
     events = log.history(user, LAST, now)
     wanted = kinds.wanted(events.kind_names, events.kinds, events.values) & (events.items >= 0)
+    wanted &= events.shared > 0
     return events.items[wanted], events.times[wanted]
 
 

@@ -22,6 +22,7 @@ from penchant.language.encoder import Encoder
 from penchant.language.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.language.whitening import Whitening
+from penchant.rank.pasts import Pasts
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble, fit_covisitation
 from penchant.recall.popularity import Popularity
@@ -33,7 +34,7 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Ids, Query, Times
+from penchant.types import Error, Floats, Ids, Query
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
@@ -97,6 +98,7 @@ class Replica:
         self._known: tuple[Served, Position] | None = None
         self._workspace: tempfile.TemporaryDirectory[str] | None = None
         self._refused: set[str] = set()
+        self._pasts = Pasts(lambda user, now: wanted_before(store.log, kinds, user, now))
         self._late = 0
         self._refit_at = 0
 
@@ -119,7 +121,8 @@ class Replica:
             try:
                 self._learn_items(served, tail.items, served.columns.apply(tail.items))
                 if len(wanted):
-                    served.pipeline.recall.fold(wanted)
+                    with self._pasts.remembered():
+                        served.pipeline.recall.fold(wanted)
             except BaseException:
                 self._known = None  # half folded: to be made anew
                 raise
@@ -169,8 +172,9 @@ class Replica:
                 served = self._trained(snapshot, columns, popularity, tail.items)
                 # Counts hold everything already; sources learn only what the snapshot never saw.
                 late = _take(wanted, wanted.offsets > int(snapshot.manifest.get("offset", 0)))
-                for source in served.pipeline.recall.sources:
-                    source.fold(late)
+                with self._pasts.remembered(wanted if len(late) else None):
+                    for source in served.pipeline.recall.sources:
+                        source.fold(late)
                 _try(served, float(wanted.times.max(initial=0.0)))
             except Exception as error:
                 self._refused.add(snapshot.id)
@@ -246,12 +250,9 @@ class Replica:
             popularity=popularity,
             columns=columns,
             vectors=vectors,
-            recent=self._recent,
+            recent=self._pasts,
         )
         return load_pipeline(folder, recall, columns, vectors)
-
-    def _recent(self, user: int, now: float) -> tuple[Ids, Times]:
-        return wanted_before(self._store.log, self._kinds, user, now)
 
     def _wanted(self, events: Events) -> Events:
         strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)
@@ -271,6 +272,13 @@ class Replica:
                 f"{error}"
             )
             return
+        # What a snapshot knows already is not kept twice: each row costs in every answer.
+        known = served.vectors.rows(order)
+        fresh = np.isfinite(vectors[:, 0])
+        if known.shape == vectors.shape:
+            same = np.abs(known - vectors).max(axis=1, initial=0.0) < 1e-3
+            fresh = ~(same | (np.isnan(known[:, 0]) & ~fresh))
+        order, vectors = order[fresh], vectors[fresh]
         served.vectors.set(order, vectors)
         for source in served.pipeline.recall.sources:
             if isinstance(source, Sequence):

@@ -25,6 +25,7 @@ class Text:
         self._vectors = vectors
         self._days_half = days_half
         self._last = last
+        self._answered: tuple[Query, State, Scores | None] | None = None
 
     def wanted(self, state: State) -> Floats | None:
         """Return the unit vector float32[d] that items are compared with, None if there is none."""
@@ -50,8 +51,14 @@ class Text:
         """Return the dense cosine, NaN for items without text; None without history or words."""
         if not self._vectors.dimension:
             return None
+        # The source of new items asks the same question again; it is the costliest there is.
+        last = self._answered
+        if last is not None and last[0] is query and last[1] is state:
+            return last[2]
         wanted = self.wanted(state)
-        return None if wanted is None else Scores(self._vectors.dot(wanted, query.n_items))
+        found = None if wanted is None else Scores(self._vectors.dot(wanted, query.n_items))
+        self._answered = (query, state, found)
+        return found
 
     def fold(self, tail: Events) -> None:
         """Learn nothing: vectors follow the catalogue, the interest follows the log."""

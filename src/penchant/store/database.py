@@ -28,6 +28,8 @@ _ADVISORY = 0x70656E6368616E74
 
 # Pages of 4 KiB in SQLite's write-ahead log before it is taken in.
 _PAGES, _BULK_PAGES, _BULK_ROWS = 1000, 16_000, 5_000
+# Seconds for which what nobody waits for is gathered.
+_LINGER = 0.02
 _READER_CACHE, _WRITER_CACHE = 16_384, 262_144  # KiB, used only where needed
 
 
@@ -261,6 +263,7 @@ class Database:
             locked=self._locked,
             begin=self._begin,
             rolled_back=self._tell,
+            linger=_LINGER if self._relaxed else 0.0,
         )
         weakref.finalize(self, _end, writer, self._process)
         return writer

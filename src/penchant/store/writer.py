@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
@@ -37,7 +38,8 @@ class Writer:
 
     `connect` opens the connection that writes, `locked` is held around each transaction,
     `begin` opens it, told how many rows it will have, `rolled_back` is told when one was taken
-    back.
+    back. Where nobody waits for what is written, it waits `linger` seconds for more of it: a
+    transaction for each takes its time from those who answer.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class Writer:
         locked: Callable[[], AbstractContextManager[None]],
         begin: Callable[[Connection, int], None],
         rolled_back: Callable[[], None],
+        linger: float = 0.0,
     ) -> None:
         self._connect, self._locked, self._begin = connect, locked, begin
         self._rolled_back = rolled_back
+        self._linger = linger
         self._connection: Connection | None = None
         self._tasks: queue.Queue[_Task | None] = queue.Queue(WAITING)
         self._closing = threading.Lock()
@@ -90,6 +94,8 @@ class Writer:
         group: list[_Task] = []
         rows = 0
         task = self._tasks.get()
+        if self._linger and task is not None:
+            time.sleep(self._linger)
         while task is not None:
             group.append(task)
             rows += task.rows
