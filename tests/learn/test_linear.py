@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_it_stays_positive_definite_under_every_kernel(seed: int, kernel: Kernel
 @pytest.mark.parametrize("ridge", [0.5, 20.0])
 def test_the_closed_form_is_one_ridge_regression_per_item(kernel: Kernel, ridge: float) -> None:
     total = gram(histories(2), kernel)
-    weights = solve(total, ridge)
+    weights = solve(total.copy(), ridge)
     assert not np.diag(weights).any()
     for item in range(len(total)):
         others = np.delete(np.arange(len(total)), item)
@@ -122,7 +123,7 @@ def test_of_a_huge_history_the_newest_part_counts() -> None:
 
 
 def test_it_finds_what_each_person_misses(tmp_path: Path) -> None:
-    fit_ease(view(), Ease("linear", Kernel(), 1.0, Recency()), Artefacts(tmp_path))
+    fit_ease(view(), [Ease("linear", Kernel(), 1.0, Recency())], Artefacts(tmp_path))
     folder = Artefacts(tmp_path)
     parts = ("starts", "columns", "values")
     arrays = {f"linear.{part}": folder.array(f"linear.{part}") for part in parts}
@@ -134,6 +135,35 @@ def test_it_finds_what_each_person_misses(tmp_path: Path) -> None:
         allowed = np.ones(N, dtype=np.bool_)
         allowed[numbers(world.HISTORIES[user_id])] = False
         assert set(names(scores.top(1, allowed))) <= missing
+
+
+def test_sources_that_learn_alike_share_their_rows(tmp_path: Path) -> None:
+    folder = Artefacts(tmp_path)
+    heads = [
+        Ease("taste", Kernel(), 2.0, Recency()),
+        Ease("recent", Kernel(), 2.0, Recency(moments_half=1.0)),
+        Ease("near", Kernel(moments_half=1.0), 2.0, Recency()),
+    ]
+    fit_ease(view(), heads, folder)
+    assert [folder.json(head.name)["rows"] for head in heads] == ["taste", "taste", "near"]
+    assert not folder.has("recent.values.npy")
+    assert not np.array_equal(folder.array("taste.values"), folder.array("near.values"))
+
+
+def test_the_closed_form_takes_no_more_than_two_matrices() -> None:
+    """Gram matrices of thousands of items weigh half a gigabyte each."""
+    x = np.random.default_rng(0).random((50, 2000)).astype(np.float32)
+    total = x.T @ x
+    expected = solve(total.copy(), 1.0)
+    large = np.zeros((2100, 2100), dtype=np.float32)
+    large[100:, 100:] = total
+    tracemalloc.start()
+    weights = solve(large, 1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert weights is large
+    np.testing.assert_array_equal(weights[100:, 100:], expected)
+    assert peak < 2.5 * 8 * total.size  # in double precision, below SINGLE_ABOVE
 
 
 def test_factors_find_it_too(tmp_path: Path) -> None:

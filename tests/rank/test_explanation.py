@@ -60,8 +60,7 @@ TREE_NAMES = ("linear_taste", "linear_near", "trending_7d", "price", "history", 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
     folder = Artefacts(tmp_path_factory.mktemp("sources"))
-    for head in HEADS:
-        linear.fit_ease(view(), head, folder)
+    linear.fit_ease(view(), HEADS, folder)
     users, items, times = arrays()
     order = np.lexsort((times, users))
     fit_covisitation(users[order], items[order], times[order], N, folder)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from penchant.learn.view import View
 from penchant.recall.linear import Recency
 from penchant.recall.sparse import SparseRows
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats
+
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +69,62 @@ def solve(total: Floats, ridge: float) -> Floats:
     """Return B float32[n, n], zero diagonal: the closed form of EASE for a Gram matrix.
 
     Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019, equation 8. Items that
-    were never wanted keep zero rows and columns. A catalogue of 12,000 items takes four
-    matrices of 0.6 GB at the peak.
+    were never wanted keep zero rows and columns. B is written over `total` wherever that is in
+    single precision, so that a catalogue of 12,000 items takes two matrices of 0.6 GB at the peak,
+    or one where each item was wanted.
     """
+    from scipy.linalg import lapack
+
     alive = np.flatnonzero(np.diag(total) > 0)
     if not len(alive) or np.count_nonzero(total) <= len(alive):
-        return np.zeros_like(total)  # no pair was ever wanted together: nothing goes with anything
+        total[:] = 0.0  # no pair was ever wanted together: nothing goes with anything
+        return total
     kind = np.float64 if len(alive) < SINGLE_ABOVE else np.float32
-    left: npt.NDArray[np.floating] = total[np.ix_(alive, alive)].astype(kind, copy=False)
+    whole = len(alive) == len(total)
+    part = total if whole else total[np.ix_(alive, alive)]
+    # Symmetric, so its transpose is itself in the order of columns that LAPACK works on in place.
+    left: npt.NDArray[np.floating] = part.astype(kind, copy=False).T
     left[np.diag_indices(len(alive))] += ridge
     # Not by Cholesky: measured on busy machines, OpenBLAS's potri with four threads took 40 s where
     # the general inverse took 6 (one thread: 3.7 against 5.8).
-    inverse = np.linalg.inv(left)
-    del left
-    diagonal = np.diag(inverse).copy()
-    inverse /= -diagonal[None]
-    inverse[np.diag_indices(len(alive))] = 0.0
-    out = np.zeros_like(total)
-    out[np.ix_(alive, alive)] = inverse
-    return out
+    factor, invert, size = lapack.get_lapack_funcs(("getrf", "getri", "getri_lwork"), (left,))
+    left, pivots, failed = factor(left, overwrite_a=True)
+    if not failed:
+        left, failed = invert(left, pivots, lwork=int(size(len(alive))[0].real), overwrite_lu=True)
+    if failed:
+        raise np.linalg.LinAlgError(f"the Gram matrix of {len(alive)} items is singular")
+    left = left.T
+    left /= -np.diag(left).copy()[None]
+    left[np.diag_indices(len(alive))] = 0.0
+    if whole:
+        total[:] = left
+    else:
+        total[:] = 0.0
+        total[np.ix_(alive, alive)] = left
+    return total
 
 
-def fit_ease(view: View, config: Ease, folder: Artefacts, total: Floats | None = None) -> None:
-    """Write the source `config.name` learned from the wanted events of `view`."""
-    weights = solve(gram(view, config.kernel) if total is None else total, config.ridge)
-    rows = SparseRows.from_dense(weights, config.keep)
-    folder.write_arrays(rows.arrays(config.name))
-    folder.write_json(config.name, {"model": "ease", **_finite(asdict(config.recency))})
+def learn_ease(view: View, config: Ease) -> SparseRows:
+    """Return the largest weights of each item, learned from the wanted events of `view`."""
+    return SparseRows.from_dense(solve(gram(view, config.kernel), config.ridge), config.keep)
+
+
+def fit_ease(
+    view: View, heads: Sequence[Ease], folder: Artefacts, progress: Progress | None = None
+) -> None:
+    """Write the sources `heads`; those that learn alike, and are only asked otherwise, share."""
+    learned: dict[tuple[Kernel, float, int], str] = {}
+    for number, head in enumerate(heads):
+        alike = (head.kernel, head.ridge, head.keep)
+        if alike not in learned:
+            learned[alike] = head.name
+            weights = solve(gram(view, head.kernel), head.ridge)
+            rows = SparseRows.from_dense(weights, head.keep)
+            folder.write_arrays(rows.arrays(head.name))
+        meta = {"model": "ease", "rows": learned[alike], **_finite(asdict(head.recency))}
+        folder.write_json(head.name, meta)
+        if progress is not None:
+            progress(head.name, (number + 1) / len(heads))
 
 
 def fit_factors(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from penchant.learn import linear
 from penchant.learn.linear import Ease, Kernel
 from penchant.learn.sequence import SequenceConfig, SequenceLearner
@@ -76,7 +74,8 @@ class SourcesLearner:
         """Write every source learned from the wanted events of `view`; return who they are."""
         config = self.config
         if view.n_items <= config.dense_below:
-            names = self._fit_ease(view, folder, progress)
+            linear.fit_ease(view, config.heads, folder, progress)
+            names = tuple(head.name for head in config.heads)
         else:
             linear.fit_factors(
                 view,
@@ -103,16 +102,3 @@ class SourcesLearner:
         )
         plan.save(folder)
         return plan
-
-    def _fit_ease(
-        self, view: View, folder: Artefacts, progress: Progress | None
-    ) -> tuple[str, ...]:
-        kernel: Kernel | None = None
-        total = np.zeros((0, 0), dtype=np.float32)
-        for number, head in enumerate(self.config.heads):
-            if head.kernel != kernel:
-                kernel, total = head.kernel, linear.gram(view, head.kernel)
-            linear.fit_ease(view, head, folder, total)
-            if progress is not None:
-                progress(head.name, (number + 1) / len(self.config.heads))
-        return tuple(head.name for head in self.config.heads)

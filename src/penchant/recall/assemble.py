@@ -82,8 +82,9 @@ def assemble(
     for name in plan.linear:
         meta = folder.json(name)
         if meta["model"] == "ease":
+            rows = meta.get("rows", name)  # one matrix may serve several sources
             arrays = {
-                f"{name}.{part}": folder.array(f"{name}.{part}")
+                f"{name}.{part}": folder.array(f"{rows}.{part}")
                 for part in ("starts", "columns", "values")
             }
         else:

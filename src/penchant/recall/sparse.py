@@ -25,8 +25,8 @@ class SparseRows:
         n, m = matrix.shape
         keep = min(keep, m)
         starts, all_columns, all_values = [np.zeros(1, dtype=np.int64)], [], []
-        for begin in range(0, n, 1024):  # in blocks: the indices of a whole matrix weigh twice it
-            block = matrix[begin : begin + 1024]
+        for begin in range(0, n, 256):  # in blocks: the indices of a whole matrix weigh twice it
+            block = matrix[begin : begin + 256]
             if keep < m:
                 columns = np.argpartition(-np.abs(block), keep - 1, axis=1)[:, :keep]
                 columns = np.sort(columns, axis=1)
