@@ -129,16 +129,18 @@ def walk(
                     yield asked
             histories.append(user, basket[one], now, strength[one])
         shared = window.shared[order[a:e]]
-        recall.fold(_tail(user, basket[(strength > 0) & (shared > 0)], now))
+        heard = basket[(strength > 0) & (shared > 0)]
+        recall.fold(events(np.full_like(heard, user), heard, np.full(len(heard), now)))
 
 
-def _tail(user: int, wanted: Ids, now: float) -> Events:
-    n = len(wanted)
+def events(users: Ids, items: Ids, times: Times) -> Events:
+    """Return wanted events as those who follow the log hand them to the sources."""
+    n = len(items)
     return Events(
         offsets=np.zeros(n, dtype=np.int64),
-        users=np.full(n, user, dtype=np.int32),
-        items=wanted,
-        times=np.full(n, now),
+        users=users,
+        items=items,
+        times=times,
         kinds=np.zeros(n, dtype=np.int16),
         values=np.full(n, np.nan, dtype=np.float32),
         shared=np.ones(n, dtype=np.float32),
