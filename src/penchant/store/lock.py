@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from penchant.store.faults import fault
+from penchant.store.faults import StoreError, fault
+
+
+class Held(StoreError):
+    """A lock that another process, or another thread, holds."""
 
 
 class FileLock:
@@ -29,10 +33,13 @@ class FileLock:
         os.register_at_fork(after_in_child=lambda: _drop(mine()))
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the lock; waits for as long as another holds it."""
+    def held(self, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock; waits for as long as another holds it, or raises `Held` at once."""
         with self._thread:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError as error:
+                raise Held(f"another holds {self.path}; wait until it is done") from error
             try:
                 yield
             finally:
