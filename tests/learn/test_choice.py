@@ -9,7 +9,7 @@ import pytest
 
 from penchant.learn import choice
 from penchant.learn.choice import LEAST_REQUESTS, choose, gained, newcomer, summed, visible
-from penchant.learn.ranker import RankerConfig
+from penchant.learn.config import RankerConfig
 from penchant.learn.rows import Rows
 from penchant.rank.fusion import Fusion
 

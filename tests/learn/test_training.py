@@ -22,9 +22,9 @@ import world
 from numbered import NOW, N, empty, make_view, vectors
 from penchant.evaluate.simulate import simulate
 from penchant.learn.__main__ import main, train
-from penchant.learn.effort import EFFORTS, LearnConfig, derive
+from penchant.learn.config import LearnConfig, SequenceConfig
+from penchant.learn.effort import EFFORTS, derive
 from penchant.learn.publish import open_view
-from penchant.learn.sequence import SequenceConfig
 from penchant.learn.training import NothingToLearn, Outcome, Training
 from penchant.rank.replica import UNTRAINED
 from penchant.store.artefacts import Artefacts
@@ -33,7 +33,7 @@ from penchant.store.open import open_store
 from penchant.types import InvalidInput
 from shelves import filled, ids, mute
 
-OPTIONS: Mapping[str, Any] = {"url": None, "effort": "fast", "seed": 0, "threads": 1, "now": None}
+OPTIONS: Mapping[str, Any] = {"url": None, "effort": "fast", "seed": 0, "threads": 1}
 
 
 def trained(folder: Path, **options: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ NOW = float(crowd.NOW)
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a snapshot of effort fast."""
     folder = crowd.filled(tmp_path_factory.mktemp("trained") / "shelf")
-    options = {"url": None, "effort": "fast", "seed": 0, "threads": 1, "now": None}
+    options = {"url": None, "effort": "fast", "seed": 0, "threads": 1}
     train(argparse.Namespace(directory=folder, **options))
     return folder
 
@@ -165,7 +165,7 @@ def test_a_new_snapshot_is_taken_at_the_next_answer(trained: Path, tmp_path: Pat
     try:
         before = reader.replica.follow()
         assert before.snapshot == UNTRAINED
-        options = {"url": None, "effort": "fast", "seed": 0, "threads": 1, "now": None}
+        options = {"url": None, "effort": "fast", "seed": 0, "threads": 1}
         first = train(argparse.Namespace(directory=folder, **options))["snapshot"]
         pool, after = reader.answer("ann-0")
         assert after.snapshot == first

@@ -30,8 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--url", default=None)
     parser.add_argument("--effort", default="balanced")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--now", type=float, default=None)
+    parser.add_argument("--threads", type=int, default=0, help="of each library; 0: all cores")
     options = parser.parse_args(arguments)
     try:
         report = train(options)
@@ -50,24 +49,42 @@ def say(**content: Any) -> None:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
-    from penchant.learn.effort import derive
+    from penchant.learn import tracking, trials
+    from penchant.learn.effort import LearnSection, derive
     from penchant.learn.publish import open_view, publish
+    from penchant.learn.requirements import need
     from penchant.learn.training import Training
     from penchant.store.open import open_store
 
     began = time.time()
-    config = derive(options.effort, options.seed, options.threads)
     with open_store(options.directory, options.url) as store:
+        section = store.settings.section("learn", LearnSection)
+        config = derive(options.effort, options.seed, options.threads, section)
+        need(config, len(store.catalogue))
         view, raw, offset = open_view(store)
-        training = Training(view, raw, config, lambda step, value: say(step=step, value=value))
-        target = store.snapshots.begin()
-        try:
-            with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
-                outcome = training.run(target, Path(workspace))
-            return publish(store, target, outcome, config, offset, began)
-        except BaseException:
-            shutil.rmtree(target, ignore_errors=True)
-            raise
+        log = tracking.started(store.directory, config.effort, began)
+        with tracking.Tracker(log) as tracker:
+            if tracker.problem:
+                say(step=tracker.problem, value=1.0)
+            training = Training(
+                view,
+                raw,
+                config,
+                lambda step, value: say(step=step, value=value),
+                tracker=tracker,
+                shelf=store.directory,
+            )
+            target = store.snapshots.begin()
+            try:
+                with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
+                    outcome = training.run(target, Path(workspace))
+                report = publish(store, target, outcome, config, offset, began)
+            except BaseException:
+                shutil.rmtree(target, ignore_errors=True)
+                raise
+        tracking.prune(store.directory, config.keep)
+        trials.remove(store.directory)
+    return report
 
 
 if __name__ == "__main__":

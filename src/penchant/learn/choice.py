@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.learn import ranker
-from penchant.learn.ranker import RankerConfig
+from penchant.learn.config import RankerConfig
 from penchant.learn.rows import Rows
 from penchant.measure.intervals import paired
 from penchant.rank.fusion import normalised
 from penchant.types import Floats
 
-TREES = (60, 100, 150, 200, 300, 400)
+TREES = (60, 100, 150, 200, 300, 400, 600, 800)
 ABLATED = 100  # trees at which rankers with and without a source are compared
 LEAST_REQUESTS = 200  # with wanted candidates; below it trees are not even tried
 
@@ -31,6 +31,7 @@ class Choice:
     measured: dict[str, float]
     interval: tuple[float, float] | None
     newcomer: str = ""  # the popularity source that answers people without history, if any
+    grown: tuple[tuple[int, float], ...] = ()  # NDCG@10 of the ranker by its number of trees
 
 
 def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> Choice:
@@ -55,18 +56,41 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> C
         weights = {name: 1.0 if name == single else 1e-3 for name in sources}
         column = sources.index(single)
         fallback = late.ndcg(np.nan_to_num(late.features[:, column], nan=-1e9))
-    useful = sum(bool(early.wanted[a:e].any()) for a, e in _spans(early))
-    if useful < LEAST_REQUESTS or len(late) < 50:
+    if not learnable(early, late):
         return Choice("fusion", 0, weights, measured, None, newcomer(rows, None))
-    booster = ranker.fit(early, config, seed=seed)
-    gains = {n: late.ndcg(scores) for n, scores in _growing(booster, late)}
-    smooth = _smoothed({n: _mean(gain) for n, gain in gains.items()})
-    trees = max(smooth, key=lambda n: smooth[n])
+    gains = by_trees(ranker.fit(early, config, seed=seed), late)
+    trees, _ = best_count({n: _mean(gain) for n, gain in gains.items()})
     measured["ranker"] = _mean(gains[trees])
     interval = paired(gains[trees], fallback, late.users)
     scorer = "ranker" if measured["ranker"] > _mean(fallback) else "fusion"
     first = newcomer(rows, gains[trees] if scorer == "ranker" else None, share)
-    return Choice(scorer, trees, weights, measured, (interval.low, interval.high), first)
+    return Choice(
+        scorer,
+        trees,
+        weights,
+        measured,
+        (interval.low, interval.high),
+        first,
+        tuple((n, _mean(gain)) for n, gain in gains.items()),
+    )
+
+
+def learnable(early: Rows, late: Rows) -> bool:
+    """Return whether trees could be learned on the early requests and measured on the late ones."""
+    useful = sum(bool(early.wanted[a:e].any()) for a, e in _spans(early))
+    return useful >= LEAST_REQUESTS and len(late) >= 50
+
+
+def by_trees(booster: Any, rows: Rows) -> dict[int, npt.NDArray[np.float64]]:
+    """Return the NDCG@10 of each request under the first n trees, for each n of TREES there is."""
+    return {n: rows.ndcg(scores) for n, scores in _growing(booster, rows)}
+
+
+def best_count(values: dict[int, float]) -> tuple[int, float]:
+    """Return the number of trees with the best NDCG, and that, both smoothed over neighbours."""
+    smooth = _smoothed(values)
+    trees = max(smooth, key=lambda n: smooth[n])
+    return trees, smooth[trees]
 
 
 def newcomer(rows: Rows, ranked: npt.NDArray[np.float64] | None, share: float = 0.3) -> str:
@@ -146,10 +170,15 @@ def _spans(rows: Rows) -> list[tuple[int, int]]:
 def _growing(booster: Any, rows: Rows) -> Iterator[tuple[int, Floats]]:
     """Yield the scores of the first n trees for each n of TREES, adding trees as it goes."""
     total, before = np.zeros(len(rows.features)), 0
-    for n in TREES:
-        if n > booster.num_trees():
-            return
-        total += booster.predict(rows.features, start_iteration=before, num_iteration=n - before)
+    threads = booster.params["num_threads"]
+    grown = booster.num_trees()  # fewer than asked for where no leaf could be split any more
+    for n in [n for n in TREES if n <= grown] or [grown]:
+        total += booster.predict(
+            rows.features,
+            start_iteration=before,
+            num_iteration=n - before,
+            num_threads=threads,
+        )
         before = n
         yield n, total.astype(np.float32)
 

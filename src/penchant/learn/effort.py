@@ -1,51 +1,71 @@
-"""The one dial: what effort = fast, balanced or best means for every learner."""
+"""The one dial: what effort = fast, balanced or best means for every learner, and its overrides."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Any, get_args
 
-from penchant.learn.ranker import RankerConfig
-from penchant.learn.sequence import SequenceConfig
-from penchant.learn.sources import SourcesConfig
-from penchant.types import InvalidInput
+from pydantic import BaseModel, ConfigDict, Field
 
-Effort = Literal["fast", "balanced", "best"]
-EFFORTS: tuple[Effort, ...] = ("fast", "balanced", "best")
+from penchant.learn.config import LearnConfig, SequenceConfig
+from penchant.types import Effort, InvalidInput
+
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
-@dataclass(frozen=True)
-class LearnConfig:
-    """Everything a training decides by, derived from `effort`; section `learn` may override it.
+class LearnSection(BaseModel):
+    """Section `learn`: what a training does otherwise than its effort says; left out, it follows.
 
-    `window` is the share of the newest wanted events that the ranker learns from, out of time;
-    `requests` how many requests of that window become rows; `refit` the share of the epochs that
-    the networks continue for when everything is known; `ablate` whether the report says what each
-    source adds; `keep` how many snapshots stay.
+    `window` is the share of the newest events that the ranker learns from, `requests` how many
+    requests of them, `refit` the share of the epochs in which the networks learn the rest, `ablate`
+    whether the report says what each source adds, `keep` how many snapshots and training logs stay.
+    `threads` is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each
+    network, `search_seconds` the time for searching the ranker's parameters, 0 for none.
     """
 
-    effort: Effort = "balanced"
-    window: float = 0.14
-    requests: int = 6000
-    refit: float = 0.2
-    whitened: int = 128
-    ablate: bool = True
-    keep: int = 5
-    seed: int = 0
-    threads: int = 0
-    sources: SourcesConfig = field(default_factory=SourcesConfig)
-    ranker: RankerConfig = field(default_factory=RankerConfig)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: float | None = Field(None, gt=0.0, le=0.5)
+    requests: int | None = Field(None, ge=1)
+    refit: float | None = Field(None, ge=0.0, le=1.0)
+    ablate: bool | None = None
+    keep: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=0)
+    epochs: int | None = Field(None, ge=1)
+    most_seconds: float | None = Field(None, gt=0.0)
+    search_seconds: float | None = Field(None, ge=0.0)
 
 
-def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
-    """Return the configuration of an effort.
+def derive(
+    effort: str, seed: int = 0, threads: int = 0, section: LearnSection | None = None
+) -> LearnConfig:
+    """Return the configuration of an effort, with what `section` says above it.
 
     fast: closed forms and a small ranker, no networks: under a minute for 100,000 events.
-    balanced: both networks and the full ranker. best: wider networks, longer training, more rows.
+    balanced: both networks and the full ranker. best: wider networks, longer training, more rows,
+    and a search of the ranker's parameters. `threads` other than 0 is above the section's.
     """
     if effort not in EFFORTS:
         raise InvalidInput(f"effort is one of {', '.join(EFFORTS)}; got {effort!r}")
-    balanced = LearnConfig(seed=seed, threads=threads)
+    if threads < 0:
+        raise InvalidInput(f"threads is a number of threads, or 0 for all cores; got {threads}")
+    config = _of(effort, seed)
+    given = {} if section is None else section.model_dump(exclude_none=True)
+    given["threads"] = threads or given.get("threads", 0)
+    # Both networks learn for as long as the other.
+    time: dict[str, Any] = {n: given.pop(n) for n in ("epochs", "most_seconds") if n in given}
+    sources = replace(
+        config.sources,
+        threads=given["threads"],
+        sequence=_changed(config.sources.sequence, time),
+        sequence_text=_changed(config.sources.sequence_text, time),
+    )
+    ranker = replace(config.ranker, threads=given["threads"])
+    return replace(config, sources=sources, ranker=ranker, **given)
+
+
+def _of(effort: str, seed: int) -> LearnConfig:
+    balanced = LearnConfig(seed=seed)
     sources = replace(balanced.sources, seed=seed)
     if effort == "fast":
         return replace(
@@ -63,5 +83,10 @@ def derive(effort: str, seed: int = 0, threads: int = 0) -> LearnConfig:
         balanced,
         effort="best",
         requests=10_000,
+        search_seconds=180.0,
         sources=replace(sources, sequence=wide, sequence_text=wide),
     )
+
+
+def _changed(config: SequenceConfig | None, time: dict[str, Any]) -> SequenceConfig | None:
+    return None if config is None else replace(config, **time)

@@ -12,7 +12,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
 from penchant.language.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
-from penchant.learn.effort import LearnConfig
+from penchant.learn.config import LearnConfig
 from penchant.learn.training import Outcome
 from penchant.learn.view import View
 from penchant.store.columns import ItemColumns

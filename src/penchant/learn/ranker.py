@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from penchant.learn.config import RankerConfig
 from penchant.learn.rows import Rows
 from penchant.types import Floats
-
-
-@dataclass(frozen=True, slots=True)
-class RankerConfig:
-    """Trees and their training; the defaults are those of effort = balanced."""
-
-    trees: int = 400
-    leaves: int = 15
-    learning_rate: float = 0.03
-    least_in_leaf: int = 200
-    feature_share: float = 0.6
-    row_share: float = 0.8
-    ridge: float = 5.0
-    truncation: int = 20
-    patience: int = 50
-    negatives: int = 100  # per request, drawn from the pool; all of the wanted are kept
-    threads: int = 0
 
 
 def fit(
@@ -38,11 +21,12 @@ def fit(
     valid: Rows | None = None,
     trees: int | None = None,
     names: Sequence[str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Any:
     """Return a LightGBM booster; stops early on `valid` if given.
 
     Requests without any wanted candidate teach nothing and are left out. `names` restricts the
-    features (an ablation).
+    features (an ablation). `watch` is called after each tree, and may raise.
     """
     import lightgbm
 
@@ -74,6 +58,8 @@ def fit(
         vf, vl, vs = _lists(valid, use, None, seed)
         valid_sets = [lightgbm.Dataset(vf, vl, group=vs, feature_name=kept, reference=data)]
         callbacks = [lightgbm.early_stopping(config.patience, verbose=False)]
+    if watch is not None:
+        callbacks.append(lambda _: watch())
     return lightgbm.train(
         parameters, data, trees or config.trees, valid_sets=valid_sets, callbacks=callbacks
     )
@@ -82,7 +68,10 @@ def fit(
 def predict(booster: Any, rows: Rows) -> Floats:
     """Return float32[rows] scores of a booster, whatever subset of the features it uses."""
     use = _columns(rows, booster.feature_name())
-    return np.asarray(booster.predict(rows.features[:, use]), dtype=np.float32)
+    return np.asarray(
+        booster.predict(rows.features[:, use], num_threads=booster.params["num_threads"]),
+        dtype=np.float32,
+    )
 
 
 def export(booster: Any, path: Path) -> None:

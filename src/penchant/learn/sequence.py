@@ -17,7 +17,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,30 +25,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penchant.learn.config import SequenceConfig
 from penchant.learn.view import View
 from penchant.recall.sequence import GAP_BUCKETS, gap_buckets
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SequenceConfig:
-    """Shape and training of one sequence model; the defaults are those of effort = balanced."""
-
-    dimension: int = 64
-    blocks: int = 2
-    heads: int = 2
-    length: int = 100
-    dropout: float = 0.3
-    epochs: int = 40
-    tokens: int = 8192  # events in one batch
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    full_softmax_below: int = 3000
-    negatives: int = 1024
-    most_seconds: float = 300.0
+Curve = Callable[[str, float, int], None]
 
 
 class Block(nn.Module):
@@ -163,8 +146,17 @@ class SequenceLearner:
         self.known = np.zeros(n_items, dtype=np.bool_)
         self._rng = np.random.default_rng(seed)
 
-    def fit(self, view: View, share: float = 1.0, progress: Progress | None = None) -> list[float]:
-        """Train for `share` of the configured epochs; return the mean loss of each epoch."""
+    def fit(
+        self,
+        view: View,
+        share: float = 1.0,
+        progress: Progress | None = None,
+        curve: Curve | None = None,
+    ) -> list[float]:
+        """Train for `share` of the configured epochs; return the mean loss of each epoch.
+
+        `curve` is told the name, the loss and the number of each epoch, from 1, as it ends.
+        """
         config = self.config
         ordered, starts = view.by_user()
         if self.vectors is not None:
@@ -203,6 +195,8 @@ class SequenceLearner:
                 step += 1
                 total, batches = total + float(loss.detach()), batches + 1
             losses.append(total / batches)
+            if curve is not None:
+                curve(self.name, losses[-1], epoch + 1)
             if progress is not None:
                 progress(f"{self.name} epoch {epoch + 1}/{epochs}", losses[-1])
             if time.monotonic() - began > allowed:

@@ -20,9 +20,13 @@ from penchant.language.whitening import Whitening
 from penchant.learn import affinity as affinities
 from penchant.learn import ranker
 from penchant.learn.choice import Choice, choose, gained, visible
-from penchant.learn.effort import LearnConfig
+from penchant.learn.config import LearnConfig
 from penchant.learn.rows import Rows, build
+from penchant.learn.search import search
 from penchant.learn.sources import SourcesLearner
+from penchant.learn.threads import limited
+from penchant.learn.tracking import Tracker, peak_memory
+from penchant.learn.trials import Trials, fingerprint
 from penchant.learn.view import View
 from penchant.learn.walk import Asked, Histories, walk
 from penchant.rank.affinity import Affinity
@@ -59,6 +63,7 @@ class Outcome:
     ablation: dict[str, float]
     left_out: tuple[str, ...]
     seconds: dict[str, float]
+    search: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -66,11 +71,26 @@ class Outcome:
 
 
 class Training:
-    """Carries the view, the configuration and where progress is told, from step to step."""
+    """Carries the view, the configuration and where progress is told, from step to step.
 
-    def __init__(self, view: View, raw: Floats | None, config: LearnConfig, tell: Progress) -> None:
+    `tracker` is where curves are logged, `shelf` the directory where a search can be resumed.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        raw: Floats | None,
+        config: LearnConfig,
+        tell: Progress,
+        *,
+        tracker: Tracker | None = None,
+        shelf: Path | None = None,
+    ) -> None:
         self.config = config
         self.tell = tell
+        self.tracker = Tracker() if tracker is None else tracker
+        self.shelf = shelf
+        self.ranker = config.ranker
         self.whitening = None
         if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
             self.whitening = Whitening.fit(raw, config.whitened)
@@ -83,6 +103,10 @@ class Training:
 
     def run(self, target: Path, workspace: Path) -> Outcome:
         """Write a whole snapshot into `target`; `workspace` holds what is not published."""
+        with limited(self.config.threads, self.config.sources.networks):
+            return self._run(target, workspace)
+
+    def _run(self, target: Path, workspace: Path) -> Outcome:
         view, wanted, config = self.view, self.wanted, self.config
         if len(wanted) < LEAST_EVENTS:
             raise NothingToLearn(
@@ -90,22 +114,25 @@ class Training:
                 f"found {len(wanted)}; record more and train again (until then popularity, "
                 "co-visitation and text answer)"
             )
+        self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
         learner = SourcesLearner(config.sources, view.n_items, view.vectors)
         past = Artefacts(workspace / "past")
-        plan = learner.fit(wanted.before(begin), past, 1.0, self.tell)
+        plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
         rows, affinity = self._rows(past, plan, begin)
         self._lap("rows")
-        choice = choose(rows, config.ranker, config.seed)
+        searched = self._search(rows)
+        choice = choose(rows, self.ranker, config.seed)
         ablation = self._ablation(rows, choice)
         self._lap("choice")
+        self._track(choice, ablation)
         folder = Artefacts(target)
         dropped = [name for name in learner.names() if ablation.get(name, 1.0) < 0]
         self._write_scorer(folder, rows, choice, affinity, dropped)
         self._lap("ranker")
         learner.drop(dropped)
-        learner.fit(wanted, folder, config.refit, self.tell)
+        learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
         self._write_text(folder)
         self._lap("refit")
         return Outcome(
@@ -117,6 +144,7 @@ class Training:
             ablation=ablation,
             left_out=tuple(dropped),
             seconds=self.seconds,
+            search=searched,
         )
 
     def _rows(
@@ -134,7 +162,7 @@ class Training:
             columns=self.view.columns,
             vectors=self.vectors,
             recent=histories.recent,
-            threads=2,
+            threads=min(2, self.config.threads or 2),
         )
         features = FeatureBuilder(recall.names, recall.popularity, self.view.columns, self.vectors)
         wanted: list[tuple[State, Ids]] = []
@@ -158,6 +186,27 @@ class Training:
         )
         return rows.with_column("affinity", column), affinity
 
+    def _search(self, rows: Rows) -> dict[str, Any] | None:
+        """Return what a search of the ranker's parameters found, None where none is configured."""
+        config = self.config
+        if config.search_seconds <= 0:
+            return None
+        with Trials(self.shelf, fingerprint(self.view, config)) as trials:
+            self.ranker, found = search(
+                rows,
+                config.ranker,
+                trials,
+                seed=config.seed,
+                seconds=config.search_seconds,
+                tell=self.tell,
+            )
+            for number, trial in enumerate(trials.finished()):
+                self.tracker.scalar("search/NDCG@10 of each trial", trial.value or 0.0, number)
+        self.tell(str(found), 1.0)
+        self.tracker.text("search", str(found))
+        self._lap("search")
+        return asdict(found) | {"summary": str(found)}
+
     def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
         """Return what each group of sources adds to the ranker, on the same later requests."""
         if choice.scorer != "ranker" or not self.config.ablate:
@@ -167,7 +216,7 @@ class Training:
             for name, members in GROUPS.items()
             if any(member in rows.names for member in members)
         }
-        gains = gained(rows, list(groups.values()), self.config.ranker, self.config.seed)
+        gains = gained(rows, list(groups.values()), self.ranker, self.config.seed)
         return dict(zip(groups, gains, strict=True))
 
     def _write_scorer(
@@ -190,9 +239,7 @@ class Training:
             names = visible(rows.names, dropped)
             # More rows than the choice was made on carry proportionally more trees.
             trees = round(choice.trees * 1.2)
-            booster = ranker.fit(
-                rows, self.config.ranker, seed=self.config.seed, trees=trees, names=names
-            )
+            booster = ranker.fit(rows, self.ranker, seed=self.config.seed, trees=trees, names=names)
             ranker.export(booster, folder.path("ranker.onnx"))
             plan |= {"models": ["ranker.onnx"], "features": names}
         folder.write_json("rank", plan)
@@ -203,7 +250,20 @@ class Training:
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
 
+    def _curve(self, when: str) -> Callable[[str, float, int], None]:
+        return lambda name, loss, epoch: self.tracker.scalar(f"{name}/{when} loss", loss, epoch)
+
+    def _track(self, choice: Choice, ablation: dict[str, float]) -> None:
+        for trees, ndcg in choice.grown:
+            self.tracker.scalar("ranker/NDCG@10 by trees", ndcg, trees)
+        for name, ndcg in choice.measured.items():
+            self.tracker.scalar(f"NDCG@10/{name}", ndcg)
+        for name, gain in ablation.items():
+            self.tracker.scalar(f"adds to NDCG@10/{name}", gain)
+
     def _lap(self, name: str) -> None:
         now = time.monotonic()
         self.seconds[name] = round(now - self._clock, 1)
         self._clock = now
+        self.tracker.scalar(f"seconds/{name}", self.seconds[name])
+        self.tracker.scalar(f"peak memory, MB/{name}", peak_memory())

@@ -1,0 +1,96 @@
+"""What each learner is told: typed, frozen, and readable without any of the learners' libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from penchant.learn.linear import Ease, Kernel
+from penchant.recall.linear import Recency
+from penchant.types import Effort
+
+TASTE, NEAR, TOGETHER = Kernel(), Kernel(moments_half=3.5), Kernel(moments_half=0.0)
+HEADS = (
+    Ease("linear_taste", TASTE, 500.0, Recency(days_half=21.0)),
+    Ease("linear_recent", TASTE, 500.0, Recency(moments_half=1.4)),
+    Ease("linear_near", NEAR, 200.0, Recency(moments_half=1.4)),
+    Ease("linear_together", TOGETHER, 100.0, Recency(moments_half=0.0)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceConfig:
+    """Shape and training of one sequence model; the defaults are those of effort = balanced."""
+
+    dimension: int = 64
+    blocks: int = 2
+    heads: int = 2
+    length: int = 100
+    dropout: float = 0.3
+    epochs: int = 40
+    tokens: int = 8192  # events in one batch
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    full_softmax_below: int = 3000
+    negatives: int = 1024
+    most_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class SourcesConfig:
+    """What recall learns and how; the defaults are those of effort = balanced."""
+
+    heads: tuple[Ease, ...] = HEADS
+    dense_below: int = 15_000  # items up to which EASE's matrix of pairs is affordable
+    factors: int = 128
+    sequence: SequenceConfig | None = field(default_factory=SequenceConfig)
+    sequence_text: SequenceConfig | None = field(default_factory=SequenceConfig)
+    quota: int = 80
+    seed: int = 0
+    threads: int = 0
+
+    @property
+    def networks(self) -> bool:
+        """Whether any network is configured: nothing else of a training needs torch."""
+        return self.sequence is not None or self.sequence_text is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RankerConfig:
+    """Trees and their training; the defaults are those of effort = balanced."""
+
+    trees: int = 400
+    leaves: int = 15
+    learning_rate: float = 0.03
+    least_in_leaf: int = 200
+    feature_share: float = 0.6
+    row_share: float = 0.8
+    ridge: float = 5.0
+    truncation: int = 20
+    patience: int = 50
+    negatives: int = 100  # per request, drawn from the pool; all of the wanted are kept
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class LearnConfig:
+    """Everything a training decides by: derived from `effort`, overridden by section `learn`.
+
+    `window` is the share of the newest wanted events that the ranker learns from, out of time;
+    `requests` how many requests of that window become rows; `refit` the share of the epochs that
+    the networks continue for when everything is known; `ablate` whether the report says what each
+    source adds; `keep` how many snapshots and logs of trainings stay; `threads` of every library,
+    0 for all cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
+    """
+
+    effort: Effort = "balanced"
+    window: float = 0.14
+    requests: int = 6000
+    refit: float = 0.2
+    whitened: int = 128
+    ablate: bool = True
+    keep: int = 5
+    seed: int = 0
+    threads: int = 0
+    search_seconds: float = 0.0
+    sources: SourcesConfig = field(default_factory=SourcesConfig)
+    ranker: RankerConfig = field(default_factory=RankerConfig)

@@ -1,0 +1,43 @@
+"""Which libraries a training needs: asked for at once, so that none is missed an hour later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from penchant.learn.config import LearnConfig
+from penchant.types import Error
+
+
+class MissingLibrary(Error):
+    """A training needs a library of the extra `train` that is not installed."""
+
+
+def need(config: LearnConfig, n_items: int = 0) -> None:
+    """Raise MissingLibrary where something that `config` needs for `n_items` is not installed."""
+    missing = [name for name in needed(config, n_items) if not _found(name)]
+    if missing:
+        raise MissingLibrary(
+            f"learning with effort {config.effort} needs {', '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: "
+            '`pip install "penchant[train]"`; until then popularity, co-visitation and text '
+            "answer, and snapshots that were made elsewhere"
+        )
+
+
+def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
+    """Yield the libraries that a training imports beyond those that answering does."""
+    yield from ("lightgbm", "onnx", "onnxmltools", "scipy", "threadpoolctl")
+    if config.sources.networks:
+        yield from ("torch", "onnxscript")
+    if n_items > config.sources.dense_below:
+        yield "implicit"
+    if config.search_seconds > 0:
+        yield "optuna"
+
+
+def _found(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
