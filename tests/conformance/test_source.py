@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import numbered
 import penchant.recall
+import world
 from numbered import (
     COLD,
     DAY,
@@ -30,13 +32,14 @@ from numbered import (
     empty,
     make_view,
     nobody,
-    query,
+    rows,
     state,
     tail,
     vectors,
     view,
 )
 from penchant.interests.state import State
+from penchant.language.template import Template
 from penchant.learn import linear
 from penchant.learn.linear import Ease, Kernel
 from penchant.learn.sequence import SequenceConfig
@@ -44,20 +47,22 @@ from penchant.learn.sources import SourcesConfig, SourcesLearner
 from penchant.learn.view import View
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.gather import Recall
+from penchant.recall.lexical import Lexical
 from penchant.recall.linear import Recency
 from penchant.recall.popularity import Popularity
 from penchant.recall.source import Scores, Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
-from penchant.types import Floats
+from penchant.types import Floats, Query
 
 SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
 SOURCES = (
     "linear", "factors", "sequence", "sequence_text", "after", "together", "text",
-    "trending_1d", "trending_7d", "trending_30d", "fresh",
+    "trending_1d", "trending_7d", "trending_30d", "fresh", "lexical",
 )  # fmt: skip
+ASKED = "a western with dust and a train"
 
 
 class World:
@@ -101,7 +106,18 @@ class World:
             columns=self.view.columns if catalogue is None else catalogue,
             vectors=Vectors(self.view.vectors if text is None else text),
             recent=nobody if diary is None else diary.recent,
+            lexical=lexical(),
         )
+
+
+def lexical() -> Lexical:
+    """Return the source that answers words, over the texts of the tiny world."""
+    return Lexical("lexical", lambda after: (rows(world.items())[after:], N), Template())
+
+
+def query(now: float = NOW, n_items: int = N) -> Query:
+    """Return a question with words, so that every source has something to answer."""
+    return numbered.query(now, n_items, text=ASKED)
 
 
 @pytest.fixture(scope="module")

@@ -192,3 +192,22 @@ def test_without_text_prices_or_categories_columns_are_unknown() -> None:
 
 def test_an_empty_pool_has_no_rows(builder: FeatureBuilder) -> None:
     assert built(builder, PERSON_OF_TWO, [])["price"].shape == (0,)
+
+
+def test_a_source_more_is_three_columns_more(builder: FeatureBuilder) -> None:
+    """Questions in words have one: what is known without them stays what it was."""
+    without = built(builder, PERSON_OF_TWO)
+    pool = Candidates(
+        items=np.arange(5, dtype=np.int32),
+        scores=np.zeros(5, dtype=np.float32),
+        features=np.column_stack((SCORES, [NAN, 0.2, NAN, 1.4, NAN])).astype(np.float32),
+        names=(*SOURCES, "lexical"),
+        origin=np.zeros(5, dtype=np.uint32),
+        sources=(*SOURCES, "lexical"),
+    )
+    out = builder(query(n_items=5), PERSON_OF_TWO, pool)
+    having = dict(zip(out.names, out.features.T, strict=True))
+    assert set(having) - set(without) == {"lexical", "lexical_rank", "lexical_gap"}
+    for name, column in without.items():
+        np.testing.assert_array_equal(having[name], column)
+    np.testing.assert_allclose(having["lexical_rank"], [0, 0.5, 0, 1, 0])

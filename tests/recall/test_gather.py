@@ -159,3 +159,19 @@ def test_columns_have_the_types_that_stages_rely_on() -> None:
     assert pool.items.dtype == np.int32
     assert pool.scores.dtype == pool.features.dtype == np.float32
     assert pool.origin.dtype == np.uint32
+
+
+def test_who_answers_words_has_a_column_only_where_there_are_some() -> None:
+    one, words = Fixed("one", Scores(DENSE)), Fixed("lexical", SPARSE)
+    both = Recall([one], Popularity(), {"one": 2, "lexical": 1}, words)
+    assert both.names == ("one", "lexical")
+    asked, notes = gathered(both, text="dust")
+    assert asked.names == asked.sources == ("one", "lexical")
+    assert asked.items.tolist() == [1, 2, 3]
+    assert asked.origin.tolist() == [1, 1, 2]
+    assert notes == {"one": 2, "lexical": 1}
+    silent, notes = gathered(both)
+    assert silent.names == silent.sources == ("one",)
+    assert notes == {"one": 2}
+    both.fold(tail([1], [2], [NOW - 5]))
+    assert words.heard == 1

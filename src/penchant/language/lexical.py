@@ -30,7 +30,8 @@ class LexicalIndex:
     """An index of texts by number: `texts[i]` is item i; safe to read while it is updated.
 
     `update` keeps new and changed texts in a small delta, scored with the statistics of the last
-    full build, and builds anew when the delta outgrows a twentieth of the whole.
+    full build, and builds anew when the delta outgrows a twentieth of the whole, or a quarter of
+    one that is small.
     """
 
     def __init__(self, texts: Sequence[str] = ()) -> None:
@@ -52,7 +53,9 @@ class LexicalIndex:
         with self._lock:
             delta = {**self._built.delta, **{n: Counter(w) for n, w in fresh.items()}}
             size = max(self._built.size, max(delta) + 1)
-            if len(delta) > max(_DELTA_LEAST, _DELTA_SHARE * size):
+            # A young catalogue doubles within a day: what is rare in it has to keep up.
+            least = min(_DELTA_LEAST, self._built.documents // 4)
+            if len(delta) > max(least, _DELTA_SHARE * size):
                 rows = self._built.words()
                 rows += [[] for _ in range(size - len(rows))]
                 for number, counts in delta.items():
@@ -72,6 +75,10 @@ class LexicalIndex:
         for number, counts in built.delta.items():
             out[number] = built.score(wanted, counts)
         return out
+
+    def most(self, query: str) -> float:
+        """Return what no score of the query can exceed: the rarities of its words added up."""
+        return self._built.most(sorted(set(words(query[:_QUERY_CHARACTERS]))))
 
     def search(self, query: str, k: int = 10, allowed: Mask | None = None) -> tuple[Ids, Floats]:
         """Return the numbers int32[m] and scores float32[m] of at most `k` matches, best first.
@@ -129,10 +136,16 @@ class _Built:
         score = 0.0
         for word in wanted:
             if tf := counts.get(word, 0):
-                df = self._frequency(word)
-                idf = np.log1p((max(1, self.documents) - df + 0.5) / (df + 0.5))
-                score += float(idf) * tf / (tf + damping)
+                score += self._rarity(word) * tf / (tf + damping)
         return score
+
+    def most(self, wanted: Sequence[str]) -> float:
+        """Return what the score of a document approaches that says nothing but the words."""
+        return sum(map(self._rarity, wanted))
+
+    def _rarity(self, word: str) -> float:
+        df = self._frequency(word)
+        return float(np.log1p((max(1, self.documents) - df + 0.5) / (df + 0.5)))
 
     def _frequency(self, word: str) -> int:
         if (token := self.vocabulary.get(word)) is None:

@@ -62,14 +62,8 @@ class FeatureBuilder:
         columns: ItemColumns,
         vectors: Vectors,
     ) -> None:
-        self.names = (
-            *sources,
-            *(f"{source}_rank" for source in sources),
-            *(f"{source}_gap" for source in sources),
-            *ITEM,
-            *PERSON,
-            *MATCH,
-        )
+        self.names = _named(sources)
+        self._named = {sources: self.names}
         self._popularity = popularity
         self._columns = columns
         self._vectors = vectors
@@ -77,6 +71,10 @@ class FeatureBuilder:
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the same candidates with `features` float32[n, len(self.names)]."""
         scores = candidates.features
+        # A question in words is answered by one source more.
+        names = self._named.get(candidates.names)
+        if names is None:
+            names = self._named[candidates.names] = _named(candidates.names)
         features = np.concatenate(
             (
                 scores,
@@ -92,7 +90,7 @@ class FeatureBuilder:
             items=candidates.items,
             scores=candidates.scores,
             features=features.astype(np.float32, copy=False),
-            names=self.names,
+            names=names,
             origin=candidates.origin,
             sources=candidates.sources,
         )
@@ -163,6 +161,12 @@ class FeatureBuilder:
             out[some, 5] = np.nanmean(near[some], axis=1)
             out[some, 6] = np.nanmax(near[some], axis=1)
         return out
+
+
+def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
+    ranks = (f"{source}_rank" for source in sources)
+    gaps = (f"{source}_gap" for source in sources)
+    return (*sources, *ranks, *gaps, *ITEM, *PERSON, *MATCH)
 
 
 def _ranks(scores: Floats) -> Floats:

@@ -25,6 +25,7 @@ from penchant.language.whitening import Whitening
 from penchant.rank.pasts import Pasts
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble, fit_covisitation
+from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
 from penchant.recall.sequence import Sequence
 from penchant.store.artefacts import Artefacts
@@ -88,6 +89,8 @@ class Replica:
         self._kinds = kinds
         config = store.settings.section("encoder", EncoderConfig)
         self._template = Template(store.settings.section("text", TextConfig))
+        # One for all snapshots: it follows the catalogue alone.
+        self._lexical = Lexical("lexical", store.catalogue.changed, self._template)
         self._encoder: Encoder | None = None
         if config.model != "none":
             cache = store.directory / VECTORS
@@ -251,6 +254,7 @@ class Replica:
             columns=columns,
             vectors=vectors,
             recent=self._pasts,
+            lexical=self._lexical,
         )
         return load_pipeline(folder, recall, columns, vectors)
 
@@ -261,6 +265,8 @@ class Replica:
 
     def _learn_items(self, served: Served, rows: pl.DataFrame, numbers: Ids) -> None:
         """Give changed items their text vector, and with it a place in every text source."""
+        if len(numbers):
+            self._lexical.outdated()
         if self._encoder is None or not len(numbers):
             return
         order = rows["number"].to_numpy().astype(np.int32)

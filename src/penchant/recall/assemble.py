@@ -11,6 +11,7 @@ from penchant.recall import covisitation, linear
 from penchant.recall.covisitation import Covisitation, Recent
 from penchant.recall.fresh import Fresh
 from penchant.recall.gather import Recall
+from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import DAY, Popularity
 from penchant.recall.sequence import Sequence, quiet_session
 from penchant.recall.source import Source
@@ -75,9 +76,13 @@ def assemble(
     columns: ItemColumns,
     vectors: Vectors,
     recent: Recent,
+    lexical: Lexical | None = None,
     threads: int = 1,
 ) -> Recall:
-    """Return the sources of `plan`, reading what they learned from `folder`."""
+    """Return the sources of `plan`, reading what they learned from `folder`.
+
+    `lexical` is no part of a plan: it learns nothing, and training asks nothing in words.
+    """
     sources: list[Source] = []
     for name in plan.linear:
         meta = folder.json(name)
@@ -113,8 +118,9 @@ def assemble(
         sources.append(text)
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
-    quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in sources}
-    return Recall(sources, popularity, quotas)
+    asked = sources if lexical is None else [*sources, lexical]
+    quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
+    return Recall(sources, popularity, quotas, lexical)
 
 
 def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:

@@ -19,12 +19,18 @@ class Recall:
 
     `quotas` says how many items each source may propose. A source that raises, or whose turn comes
     after the deadline, is skipped and named in the notes: the request is answered without it.
+    `lexical` is asked last, and has a column, only where the question has words.
     """
 
     def __init__(
-        self, sources: Sequence[Source], popularity: Popularity, quotas: Mapping[str, int]
+        self,
+        sources: Sequence[Source],
+        popularity: Popularity,
+        quotas: Mapping[str, int],
+        lexical: Source | None = None,
     ) -> None:
-        self.sources = tuple(sources)
+        self._wordless = tuple(sources)
+        self.sources = self._wordless if lexical is None else (*sources, lexical)
         self.popularity = popularity
         self.names = tuple(source.name for source in self.sources)
         self._quotas = dict(quotas)
@@ -44,11 +50,13 @@ class Recall:
         for no opinion. `deadline` is in seconds of time.monotonic(). With `query.only` the
         candidates are that list, whatever the sources propose.
         """
+        sources = self.sources if query.text else self._wordless
+        names = self.names[: len(sources)]
         found: list[Opinion | None] = []
         proposed: list[np.ndarray] = []
         notes: dict[str, object] = {}
         none = np.zeros(0, dtype=np.int32)
-        for source in self.sources:
+        for source in sources:
             scores = None
             if deadline is not None and time.monotonic() > deadline:
                 notes[source.name] = "late: skipped"
@@ -73,7 +81,7 @@ class Recall:
                 notes["filled"] = (
                     "with the newest items: the sources know fewer than were asked for"
                 )
-        features = np.full((len(items), len(self.sources)), np.nan, dtype=np.float32)
+        features = np.full((len(items), len(sources)), np.nan, dtype=np.float32)
         origin = np.zeros(len(items), dtype=np.uint32)
         for column, (scores, best) in enumerate(zip(found, proposed, strict=True)):
             if scores is None:
@@ -84,9 +92,9 @@ class Recall:
             items=items,
             scores=np.zeros(len(items), dtype=np.float32),
             features=features,
-            names=self.names,
+            names=names,
             origin=origin,
-            sources=self.names,
+            sources=names,
         ), notes
 
 

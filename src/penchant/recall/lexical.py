@@ -1,0 +1,106 @@
+"""Recall by words: items that hold the words of a question, those that bear its name above all."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from penchant.interests.state import State
+from penchant.language.lexical import LexicalIndex
+from penchant.language.words import words
+from penchant.recall.source import Scores
+from penchant.store.log import Events
+from penchant.types import Floats, Query
+
+Changed = Callable[[int], tuple[pl.DataFrame, int]]
+NAMED = 1.0  # a value from here on says that the question is the name of the item
+_LONGEST = 1_000  # characters of a question that can be a name
+# Catalogues write "Toy Story (1995)" and mean a name and a remark.
+_REMARK = re.compile(r"\s*[(\[\uff08].*$", re.DOTALL)
+
+
+class Lexical:
+    """Scores by the share of a question's words that an item's text holds, weighed by rarity.
+
+    value = BM25(question, title + text) / the most BM25 can give the question, from 0 to 1; plus 1
+    where the words of the question are those of the item's title or id. Questions without words
+    have no answer and cost nothing: the index is made at the first that has some, from `changed`
+    (`store.Catalogue.changed`), and from then on takes in what changed before it answers.
+    """
+
+    def __init__(
+        self, name: str, changed: Changed, texts: Callable[[pl.DataFrame], Sequence[str]]
+    ) -> None:
+        self.name = name
+        self._changed = changed
+        self._texts = texts
+        self._lock = threading.Lock()
+        self._after = 0
+        # How often the catalogue was said to have changed, and up to which of these it was read.
+        self._told, self._known = 1, 0
+        self._index = LexicalIndex()
+        self._names: dict[int, tuple[str, ...]] = {}
+        self._named: dict[str, frozenset[int]] = {}
+
+    def outdated(self) -> None:
+        """Have the next question in words look at what changed in the catalogue first."""
+        self._told += 1
+
+    def score(self, query: Query, state: State) -> Scores | None:
+        """Return values for the items that hold a word of the question; None without words."""
+        if not query.text:
+            return None
+        asked = words(query.text[:_LONGEST])
+        if not asked:
+            return None
+        if self._known < self._told:
+            self._read()
+        found, most = self._index.scores(query.text), self._index.most(query.text)
+        values: Floats = found[: query.n_items] / np.float32(max(most, 1e-6))
+        named = [n for n in self._named.get(" ".join(asked), ()) if n < len(values)]
+        values[named] += np.float32(NAMED)
+        items = np.flatnonzero(values > 0).astype(np.int32)
+        return Scores(values[items], items)
+
+    def fold(self, tail: Events) -> None:
+        """Learn nothing: what is found follows the catalogue, not the log."""
+
+    def _read(self) -> None:
+        with self._lock:
+            if self._known >= (told := self._told):
+                return
+            rows, after = self._changed(self._after)
+            if len(rows):
+                self._take_in(rows)
+            # What is told of while this reads is read next time.
+            self._after, self._known = after, told
+
+    def _take_in(self, rows: pl.DataFrame) -> None:
+        numbers = rows["number"].to_list()
+        titles = [title or "" for title in rows["title"].to_list()]
+        # The title twice: its words count for more, also where the template leaves it out.
+        texts = [f"{t}\n{text}" for t, text in zip(titles, self._texts(rows), strict=True)]
+        if self._after:
+            self._index.update(numbers, texts)
+        else:
+            first = [""] * (max(numbers) + 1)
+            for number, text in zip(numbers, texts, strict=True):
+                first[number] = text
+            self._index = LexicalIndex(first)
+        named: dict[str, Any] = self._named.copy() if self._after else {}
+        for number, title, item_id in zip(numbers, titles, rows["item_id"].to_list(), strict=True):
+            for name in self._names.get(number, ()):
+                named[name] = named[name] - {number}
+                if not named[name]:
+                    del named[name]
+            said = (title, _REMARK.sub("", title), item_id)
+            names = tuple(dict.fromkeys(filter(None, (" ".join(words(one)) for one in said))))
+            self._names[number] = names
+            for name in names:
+                named[name] = named.get(name, frozenset()) | {number}
+        self._named = named
