@@ -299,6 +299,8 @@ class TrainReport:
             f"  {name} adds {gain:+.4f}" + (", left out" if name in data["left_out"] else "")
             for name, gain in data["ablation"].items()
         ]
+        if data.get("search") is not None:
+            lines.append(data["search"]["summary"])
         return "\n".join(lines)
 
 
