@@ -54,13 +54,14 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
     from penchant.learn import tracking, trials
     from penchant.learn.effort import LearnSection, derive
-    from penchant.learn.publish import open_view, publish
+    from penchant.learn.publish import open_incumbent, open_view, publish
     from penchant.learn.requirements import need
     from penchant.learn.training import Training
+    from penchant.learn.turn import alone
     from penchant.store.open import open_store
 
     began = time.time()
-    with open_store(options.directory, options.url) as store:
+    with open_store(options.directory, options.url) as store, alone(store.directory):
         section = store.settings.section("learn", LearnSection)
         config = derive(options.effort, options.seed, options.threads, section)
         need(config, len(store.catalogue))
@@ -80,8 +81,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             target = store.snapshots.begin()
             try:
                 with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
-                    outcome = training.run(target, Path(workspace))
-                report = publish(store, target, outcome, config, offset, began)
+                    incumbent = open_incumbent(store, view)
+                    outcome = training.run(target, Path(workspace), incumbent)
+                report = publish(store, target, outcome, config, view, offset, began)
             except BaseException:
                 shutil.rmtree(target, ignore_errors=True)
                 raise

@@ -19,6 +19,7 @@ from penchant.types import Floats
 TREES = (60, 100, 150, 200, 300, 400, 600, 800)
 ABLATED = 100  # trees at which rankers with and without a source are compared
 LEAST_REQUESTS = 200  # with wanted candidates; below it trees are not even tried
+LATE = 0.3  # the share of the requests, the newest, that a scorer is chosen on
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Choice:
     grown: tuple[tuple[int, float], ...] = ()  # NDCG@10 of the ranker by its number of trees
 
 
-def choose(rows: Rows, config: RankerConfig, seed: int, share: float = 0.3) -> Choice:
+def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> Choice:
     """Return the best scorer on the last `share` of the requests, learned on those before.
 
     The fallback is the normalised sum of all sources; the best single source takes its place where
@@ -93,7 +94,7 @@ def best_count(values: dict[int, float]) -> tuple[int, float]:
     return trees, smooth[trees]
 
 
-def newcomer(rows: Rows, ranked: npt.NDArray[np.float64] | None, share: float = 0.3) -> str:
+def newcomer(rows: Rows, ranked: npt.NDArray[np.float64] | None, share: float = LATE) -> str:
     """Return the popularity source that answers people without history; "" for the ranker.
 
     The best on the newcomers of the whole window, for popularity learns nothing from it. The
@@ -132,7 +133,7 @@ def gained(
     sources: Sequence[Sequence[str]],
     config: RankerConfig,
     seed: int,
-    share: float = 0.3,
+    share: float = LATE,
 ) -> list[float]:
     """Return what each group of sources adds to the ranker's NDCG@10 on the later requests.
 

@@ -80,6 +80,7 @@ class LearnConfig:
     the networks continue for when everything is known; `ablate` whether the report says what each
     source adds; `keep` how many snapshots and logs of trainings stay; `threads` of every library,
     0 for all cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
+    `gate` holds back what is worse than what serves, on `least_compared` requests or more.
     """
 
     effort: Effort = "balanced"
@@ -92,5 +93,7 @@ class LearnConfig:
     seed: int = 0
     threads: int = 0
     search_seconds: float = 0.0
+    gate: bool = True
+    least_compared: int = 100
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)

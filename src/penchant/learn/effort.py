@@ -20,7 +20,9 @@ class LearnSection(BaseModel):
     requests of them, `refit` the share of the epochs in which the networks learn the rest, `ablate`
     whether the report says what each source adds, `keep` how many snapshots and training logs stay.
     `threads` is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each
-    network, `search_seconds` the time for searching the ranker's parameters, 0 for none.
+    network, `search_seconds` the time for searching the ranker's parameters, 0 for none. `gate`
+    says whether a model that does worse than the one that serves is held back, on the requests
+    since the latter was made, if there are `least_compared` of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +36,8 @@ class LearnSection(BaseModel):
     epochs: int | None = Field(None, ge=1)
     most_seconds: float | None = Field(None, gt=0.0)
     search_seconds: float | None = Field(None, ge=0.0)
+    gate: bool | None = None
+    least_compared: int | None = Field(None, ge=1)
 
 
 def derive(

@@ -1,7 +1,11 @@
-"""The two ends of a training: reading a store into a view, and publishing what was learned."""
+"""The two ends of a training: reading a store into a view, and publishing what was learned.
+
+Published is what the gate lets pass and what then answers; otherwise the old snapshot serves on.
+"""
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -13,12 +17,14 @@ from penchant.interests.history import counted
 from penchant.language.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.learn.config import LearnConfig
+from penchant.learn.gate import Incumbent
+from penchant.learn.rehearsal import rehearse
 from penchant.learn.training import Outcome
 from penchant.learn.view import View
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
-from penchant.types import Floats
+from penchant.types import Error, Floats
 
 
 def open_view(store: Store) -> tuple[View, Floats | None, int]:
@@ -41,6 +47,7 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
         times=events.times[keep],
         strengths=strengths,
         shared=events.shared[keep],
+        offsets=events.offsets[keep],
         n_users=int(events.users.max()) + 1 if len(events) else 0,
         columns=columns,
     )
@@ -61,18 +68,58 @@ def _vectors(store: Store, items: Any, n: int) -> Floats | None:
     return out
 
 
+def open_incumbent(store: Store, view: View) -> Incumbent | None:
+    """Return the snapshot that serves and what of the view it knows; None before the first."""
+    found = store.snapshots.current()
+    if found is None or view.offsets is None:
+        return None
+    known = view.offsets <= int(found.manifest.get("offset", 0))
+    return Incumbent(
+        id=found.id,
+        folder=found.folder,
+        known=known,
+        until=float(found.manifest.get("until", "nan")),
+        removed=max(0, int(found.manifest.get("events", 0)) - int(known.sum())),
+    )
+
+
 def publish(
-    store: Store, folder: Path, outcome: Outcome, config: LearnConfig, offset: int, began: float
+    store: Store,
+    folder: Path,
+    outcome: Outcome,
+    config: LearnConfig,
+    view: View,
+    offset: int,
+    began: float,
 ) -> dict[str, Any]:
-    """Make what lies in `folder` the current snapshot; return the report as plain JSON."""
+    """Make what lies in `folder` the current snapshot; return the report as plain JSON.
+
+    What the gate holds back is removed, and the report names the snapshot that goes on serving.
+    Raises `CannotAnswer`, and removes the folder, where what was learned does not answer.
+    """
+    verdict = outcome.gate
     report = {
         **outcome.summary(),
+        "published": verdict is None or verdict.published,
         "effort": config.effort,
         "seed": config.seed,
         "offset": offset,
+        "until": float(view.times.max()),
         "created": time.time(),
-        "total_seconds": round(time.time() - began, 1),
     }
+    if verdict is not None and not verdict.published:
+        shutil.rmtree(folder)
+        return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
+    try:
+        report["rehearsed"] = rehearse(store, folder, view, offset)
+    except Error:
+        shutil.rmtree(folder)
+        raise
+    report["total_seconds"] = _since(began)
     identity = store.snapshots.publish(folder, report)
     store.snapshots.prune(config.keep)
     return {**report, "snapshot": identity}
+
+
+def _since(began: float) -> float:
+    return round(time.time() - began, 1)

@@ -6,6 +6,7 @@ served was refitted on all there is.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,8 +20,9 @@ from penchant.interests.state import State
 from penchant.language.whitening import Whitening
 from penchant.learn import affinity as affinities
 from penchant.learn import ranker
-from penchant.learn.choice import Choice, choose, gained, visible
+from penchant.learn.choice import LATE, Choice, choose, gained, visible
 from penchant.learn.config import LearnConfig
+from penchant.learn.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.rows import Rows, build
 from penchant.learn.search import search
 from penchant.learn.sources import SourcesLearner
@@ -44,6 +46,7 @@ GROUPS = {
     "text": ("text", "affinity"),
     "co-visitation": ("after", "together"),
 }
+GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
 LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
 
 
@@ -64,10 +67,20 @@ class Outcome:
     left_out: tuple[str, ...]
     seconds: dict[str, float]
     search: dict[str, Any] | None = None
+    gate: Verdict | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """The requests of the window as rows, in the order of time, and θ fitted on all of them."""
+
+    rows: Rows
+    requests: list[Request]
+    affinity: Affinity | None
 
 
 class Training:
@@ -96,17 +109,21 @@ class Training:
             self.whitening = Whitening.fit(raw, config.whitened)
             view = replace(view, vectors=self.whitening(raw))
         self.view = view
+        self.raw = raw
         self.wanted = view.wanted()
         self.vectors = Vectors(view.vectors)
         self.seconds: dict[str, float] = {}
         self._clock = time.monotonic()
 
-    def run(self, target: Path, workspace: Path) -> Outcome:
-        """Write a whole snapshot into `target`; `workspace` holds what is not published."""
-        with limited(self.config.threads, self.config.sources.networks):
-            return self._run(target, workspace)
+    def run(self, target: Path, workspace: Path, incumbent: Incumbent | None = None) -> Outcome:
+        """Write a whole snapshot into `target`; `workspace` holds what is not published.
 
-    def _run(self, target: Path, workspace: Path) -> Outcome:
+        Nothing is written where the gate finds it worse than the `incumbent`, which serves now.
+        """
+        with limited(self.config.threads, self.config.sources.networks):
+            return self._run(target, workspace, incumbent)
+
+    def _run(self, target: Path, workspace: Path, incumbent: Incumbent | None) -> Outcome:
         view, wanted, config = self.view, self.wanted, self.config
         if len(wanted) < LEAST_EVENTS:
             raise NothingToLearn(
@@ -120,7 +137,8 @@ class Training:
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
-        rows, affinity = self._rows(past, plan, begin)
+        walked = self._walk(past, plan, begin)
+        rows = walked.rows
         self._lap("rows")
         searched = self._search(rows)
         choice = choose(rows, self.ranker, config.seed)
@@ -129,12 +147,17 @@ class Training:
         self._track(choice, ablation)
         folder = Artefacts(target)
         dropped = [name for name in learner.names() if ablation.get(name, 1.0) < 0]
-        self._write_scorer(folder, rows, choice, affinity, dropped)
-        self._lap("ranker")
         learner.drop(dropped)
-        learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
-        self._write_text(folder)
-        self._lap("refit")
+        verdict = None
+        if incumbent is not None and config.gate:
+            verdict = self._judge(incumbent, learner, past, begin, walked, choice, dropped)
+            self._lap("gate")
+        if verdict is None or verdict.published:
+            self._write_scorer(folder, rows, choice, walked.affinity, dropped)
+            self._lap("ranker")
+            learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
+            self._write_text(folder)
+            self._lap("refit")
         return Outcome(
             events=len(view),
             items=view.n_items,
@@ -145,12 +168,11 @@ class Training:
             left_out=tuple(dropped),
             seconds=self.seconds,
             search=searched,
+            gate=verdict,
         )
 
-    def _rows(
-        self, folder: Artefacts, plan: RecallPlan, begin: float
-    ) -> tuple[Rows, Affinity | None]:
-        """Return the rows of the window, asked of the sources in `folder`, and the affinity."""
+    def _walk(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Walked:
+        """Return the requests of the window, asked of the sources in `folder`."""
         before = self.view.before(begin)
         # Every wish counts, repeated ones too: popularity is no model but a count, as it is live.
         past = before.where((before.strengths > 0) & (before.shared > 0))
@@ -165,7 +187,7 @@ class Training:
             threads=min(2, self.config.threads or 2),
         )
         features = FeatureBuilder(recall.names, recall.popularity, self.view.columns, self.vectors)
-        wanted: list[tuple[State, Ids]] = []
+        requests: list[Request] = []
 
         def asked() -> Iterator[Asked]:
             for one in walk(
@@ -177,14 +199,48 @@ class Training:
                 most=self.config.requests,
                 seed=self.config.seed,
             ):
-                wanted.append((one.state, one.targets))
+                requests.append(Request(one.query.user, one.state, one.targets))
                 yield one
 
         rows = build(asked(), recall, [features], progress=self.tell, expected=self.config.requests)
         column, affinity = affinities.out_of_fold(
-            rows, wanted, self.vectors, self.view.n_items, self.config.seed
+            rows, _wanted(requests), self.vectors, self.view.n_items, self.config.seed
         )
-        return rows.with_column("affinity", column), affinity
+        return Walked(rows.with_column("affinity", column), requests, affinity)
+
+    def _judge(
+        self,
+        incumbent: Incumbent,
+        learner: SourcesLearner,
+        folder: Artefacts,
+        begin: float,
+        walked: Walked,
+        choice: Choice,
+        dropped: Sequence[str],
+    ) -> Verdict:
+        """Return whether what is learned may serve in the place of the incumbent.
+
+        Judged is what was learned from the past alone, in `folder`. Where the incumbent knows more
+        than that, the difference would be one of age: a copy learns up to the same moment first.
+        """
+        view, wanted, config = self.view, self.wanted, self.config
+        early, _ = walked.rows.split(LATE)
+        asked = fair(incumbent, walked.requests[len(early) :])
+        if len(asked) < config.least_compared:
+            return incomparable(incumbent, len(asked), config.least_compared)
+        self.tell(f"comparing with snapshot {incumbent.id}", 0.0)
+        known = view.times < begin
+        if incumbent.until >= begin:
+            known = view.times <= incumbent.until
+            level = wanted.where(wanted.times <= incumbent.until)
+            folder = Artefacts(folder.folder.with_name("level"))
+            copy.deepcopy(learner).fit(level, folder, config.refit)
+        replace(RecallPlan.load(folder), sequence=learner.names()).save(folder)
+        before = _wanted(walked.requests[: len(early)])
+        affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
+        self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)
+        self._write_text(folder)
+        return judge(incumbent, folder, known, view, self.raw, asked)
 
     def _search(self, rows: Rows) -> dict[str, Any] | None:
         """Return what a search of the ranker's parameters found, None where none is configured."""
@@ -226,6 +282,7 @@ class Training:
         choice: Choice,
         affinity: Affinity | None,
         dropped: Sequence[str],
+        growth: float = GROWTH,
     ) -> None:
         plan: dict[str, Any] = {
             "scorer": choice.scorer,
@@ -237,8 +294,7 @@ class Training:
             plan["affinity"] = {"constant": affinity.constant, "days_half": affinity.days_half}
         if choice.scorer == "ranker":
             names = visible(rows.names, dropped)
-            # More rows than the choice was made on carry proportionally more trees.
-            trees = round(choice.trees * 1.2)
+            trees = round(choice.trees * growth)
             booster = ranker.fit(rows, self.ranker, seed=self.config.seed, trees=trees, names=names)
             ranker.export(booster, folder.path("ranker.onnx"))
             plan |= {"models": ["ranker.onnx"], "features": names}
@@ -267,3 +323,7 @@ class Training:
         self._clock = now
         self.tracker.scalar(f"seconds/{name}", self.seconds[name])
         self.tracker.scalar(f"peak memory, MB/{name}", peak_memory())
+
+
+def _wanted(requests: Sequence[Request]) -> list[tuple[State, Ids]]:
+    return [(one.state, one.targets) for one in requests]

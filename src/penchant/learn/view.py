@@ -17,7 +17,8 @@ class View:
 
     `strengths` is how much each was wanted (negative: rejected), `shared` its weight, 0 to 1, in
     what others learn from it. `vectors` float32[n_items, d] are text vectors, NaN rows for items
-    without text, or None where there is no language model.
+    without text, or None where there is no language model. `offsets` are the events' places in the
+    log, None where they come from none.
     """
 
     users: Ids
@@ -28,6 +29,7 @@ class View:
     n_users: int
     columns: ItemColumns
     vectors: Floats | None = None
+    offsets: npt.NDArray[np.int64] | None = None
 
     @property
     def n_items(self) -> int:
@@ -46,6 +48,7 @@ class View:
             times=self.times[keep],
             strengths=self.strengths[keep],
             shared=self.shared[keep],
+            offsets=None if self.offsets is None else self.offsets[keep],
         )
 
     def before(self, moment: float) -> View:
@@ -72,6 +75,7 @@ class View:
             times=self.times[order],
             strengths=self.strengths[order],
             shared=self.shared[order],
+            offsets=None if self.offsets is None else self.offsets[order],
         )
         new = np.flatnonzero(np.diff(view.users, prepend=-1) != 0)
         return view, np.append(new, len(view)).astype(np.int64)
