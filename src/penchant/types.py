@@ -137,7 +137,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One cause of a recommendation: `kind` (source, event, feature), its name, and its share."""
+    """One cause of a recommendation: `kind` (source, event, cause, start), its name, its share."""
 
     kind: str
     name: str
@@ -170,7 +170,8 @@ class StageTrace:
 class Trace:
     """What happened to a request, stage by stage; the one thing that `explain` reads.
 
-    `pool` holds every candidate after the last stage, best first, with its features.
+    `pool` holds every candidate after the last stage, best first, with its features; `history`
+    what else an explanation needs to know.
     """
 
     stages: tuple[StageTrace, ...]
@@ -256,8 +257,11 @@ class Interest:
 class Explanation:
     """Why one item stood in a slate: a sentence, and the data behind it.
 
-    `contributions` are the ranker's own, additive, largest first; `events` are the person's past
-    items that mattered, with their share; `trace` is the path from recall to slate, in words.
+    `contributions` are those of the scorer that answered, largest first: kind "cause" for what
+    raised or lowered the item, "start" for where every item starts; they add up to the score. Where
+    trees answered and cannot be read (LightGBM or the snapshot is missing), kind "source" says
+    beside them how high each source places the item. `events` are the person's past items that
+    mattered, with their share; `trace` is the path from recall to slate, in words.
     """
 
     item_id: str

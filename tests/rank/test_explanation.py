@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import pytest
 
@@ -28,13 +27,10 @@ from penchant.learn.linear import Ease, Kernel
 from penchant.learn.ranker import RankerConfig
 from penchant.learn.rows import Rows
 from penchant.rank.explanation import (
-    PERSON,
+    Shown,
     cause,
     contributions,
     explain,
-    mattered,
-    origins,
-    sentence,
     summed,
 )
 from penchant.rank.features import ITEM, MATCH
@@ -42,19 +38,37 @@ from penchant.rank.features import PERSON as PERSON_COLUMNS
 from penchant.rank.neighbours import neighbours
 from penchant.rank.pipeline import Pipeline, load_pipeline, order
 from penchant.rank.ranker import Ranker
+from penchant.rank.reasons import mattered, origins
+from penchant.rank.sentences import PERSON
 from penchant.recall.assemble import RecallPlan, assemble, fit_covisitation
 from penchant.recall.gather import Recall
 from penchant.recall.linear import ItemWeights, Recency
 from penchant.recall.popularity import Popularity
+from penchant.recall.sparse import SparseRows
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
-from penchant.types import Reason
+from penchant.types import Candidates, Ids, Reason
 
 HEADS = (
     Ease("linear_taste", Kernel(), 1.0, Recency(days_half=5.0)),
     Ease("linear_near", Kernel(moments_half=1.0), 1.0, Recency(moments_half=1.0)),
 )
 TREE_NAMES = ("linear_taste", "linear_near", "trending_7d", "price", "history", "text_last")
+
+
+def alone(
+    items: Ids, names: tuple[str, ...] = (), features: np.ndarray | None = None
+) -> Candidates:
+    """Return a pool of which nothing is known but its items, unless told."""
+    n = len(items)
+    return Candidates(
+        items=items,
+        scores=np.zeros(n, dtype=np.float32),
+        features=np.zeros((n, 0), dtype=np.float32) if features is None else features,
+        names=names,
+        origin=np.zeros(n, dtype=np.uint32),
+        sources=(),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -110,31 +124,33 @@ def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def shown(row: np.ndarray, names: tuple[str, ...] = TREE_NAMES, **rest: object) -> Shown:
+    return Shown("d", "Delta", 0.0, row, names, TREE_NAMES[:3], **rest)  # type: ignore[arg-type]
+
+
 def test_what_causes_added_adds_up_to_the_score_served(trees: Path) -> None:
     model = trees.with_suffix(".txt")
     served = Ranker([trees], TREE_NAMES)
     rng = np.random.default_rng(5)
-    booster = lightgbm.Booster(model_file=str(model))
     for _ in range(20):
         row = rng.normal(size=len(TREE_NAMES)).astype(np.float32)
         row[rng.random(len(row)) < 0.2] = np.nan
-        reasons = contributions(model, TREE_NAMES, row)
-        expected = booster.predict(row[None], pred_contrib=True)[0, -1]
+        (*causes, start), hints = contributions(shown(row, scored_by=("ranker",)), model)
         score = float(served.score(row[None])[0])
-        assert sum(reason.weight for reason in reasons) == pytest.approx(score - expected, abs=1e-4)
-        assert [abs(r.weight) for r in reasons] == sorted(
-            (abs(r.weight) for r in reasons), reverse=True
-        )
-        assert len({reason.name for reason in reasons}) == len(reasons)
-        assert {reason.kind for reason in reasons} == {"cause"}
+        assert sum(r.weight for r in causes) + start.weight == pytest.approx(score, abs=1e-4)
+        assert [abs(r.weight) for r in causes] == sorted(abs(r.weight) for r in causes)[::-1]
+        assert len({reason.name for reason in causes}) == len(causes)
+        assert {reason.kind for reason in causes} == {"cause"}
+        assert (start.kind, start.name) == ("start", "where every item starts")
+        assert not hints
 
 
 def test_columns_are_found_by_name_whatever_their_order(trees: Path) -> None:
     model = trees.with_suffix(".txt")
     row = np.array([1.0, -1.0, 2.0, 0.5, np.nan, 0.1], dtype=np.float32)
     mixed = (*TREE_NAMES[::-1], "other")
-    again = contributions(model, mixed, np.append(row[::-1], 9.0).astype(np.float32))
-    assert again == contributions(model, TREE_NAMES, row)
+    again = contributions(shown(np.append(row[::-1], 9.0).astype(np.float32), mixed), model)
+    assert again == contributions(shown(row), model)
 
 
 def test_every_feature_has_a_cause_in_words() -> None:
@@ -143,6 +159,27 @@ def test_every_feature_has_a_cause_in_words() -> None:
     assert cause("linear_taste_rank") == cause("linear_near") == "what goes with your history"
     assert cause("sequence_text_gap") != cause("sequence_gap")
     assert cause("affinity") == cause("text_best")
+    assert cause("text_gap", words=True) == "close in meaning to your words"
+    assert cause("text_best", words=True) == cause("affinity", words=True) == cause("text_best")
+
+
+def test_of_who_chose_nothing_nothing_is_said_but_that() -> None:
+    every = (
+        *ITEM,
+        *PERSON_COLUMNS,
+        *MATCH,
+        "linear_a",
+        "sequence",
+        "after",
+        "together",
+        "affinity",
+    )
+    left = {cause(name, chosen=False) for name in every}
+    assert left == {
+        "that you chose nothing yet", "wanted by many now", "rising", "its age", "its price",
+    }  # fmt: skip
+    assert cause("text_rank", chosen=False, words=True) == "close in meaning to your words"
+    assert cause("days_since_first", new=True) == "new here"
 
 
 def test_what_each_past_item_added_adds_up_to_the_score_of_the_source(recall: Recall) -> None:
@@ -160,7 +197,8 @@ def test_shares_of_past_items_are_the_positive_terms_of_the_sources(recall: Reca
     person = state(["w1", "w2", "s1", "w4"])
     heads = [source for source in recall.sources if isinstance(source, ItemWeights)]
     items = np.arange(N, dtype=np.int32)
-    for item, reasons in zip(items, mattered(recall, person, items, columns()), strict=True):
+    asked = alone(items)
+    for item, reasons in zip(items, mattered(recall, person, asked, columns()), strict=True):
         want = np.zeros(4)
         for head in heads:
             terms = np.maximum(head.contributions(person, int(item)), 0.0)
@@ -170,7 +208,7 @@ def test_shares_of_past_items_are_the_positive_terms_of_the_sources(recall: Reca
         by_hand = {
             name: share
             for name, share in zip(names(person.liked.items), want, strict=True)
-            if share > 0
+            if share >= 0.1
         }
         got = {reason.item_id: reason.weight for reason in reasons}
         assert len(reasons) == min(3, len(by_hand))
@@ -183,17 +221,56 @@ def test_shares_of_past_items_are_the_positive_terms_of_the_sources(recall: Reca
 
 def test_a_western_is_explained_by_westerns(recall: Recall) -> None:
     person = state(["s1", "w1", "w2", "w3"])
-    (reasons,) = mattered(recall, person, numbers(["w5"]), columns())
+    (reasons,) = mattered(recall, person, alone(numbers(["w5"])), columns())
     assert reasons[0].item_id in {"w1", "w2", "w3"}
     assert sum(r.weight for r in reasons if r.item_id and r.item_id[0] == "w") > 0.6
 
 
 def test_without_history_or_for_new_items_nothing_mattered(recall: Recall) -> None:
-    assert mattered(recall, state([]), numbers(["w5"]), columns()) == [[]]
+    assert mattered(recall, state([]), alone(numbers(["w5"])), columns()) == [[]]
     grown = empty(40)
     new = np.array([39], dtype=np.int32)
-    assert mattered(recall, state(["w1"]), new, grown) == [[]]
-    assert mattered(recall, state(new), np.array([0], dtype=np.int32), grown) == [[]]
+    assert mattered(recall, state(["w1"]), alone(new), grown) == [[]]
+    assert mattered(recall, state(new), alone(np.array([0], dtype=np.int32)), grown) == [[]]
+
+
+def test_a_source_is_heard_as_loudly_as_it_places_the_item(recall: Recall) -> None:
+    person = state(["w1", "w2", "s1", "w4"])
+    heads = [source for source in recall.sources if isinstance(source, ItemWeights)]
+    item = numbers(["w5"])
+
+    def told(*voices: float) -> dict[str | None, float]:
+        names = tuple(f"{head.name}_rank" for head in heads)
+        pool = alone(item, names, np.array([voices], dtype=np.float32))
+        (reasons,) = mattered(recall, person, pool, columns())
+        return {reason.item_id: reason.weight for reason in reasons}
+
+    for place, head in enumerate(heads):
+        terms = np.maximum(head.contributions(person, int(item[0])), 0.0)
+        voices = [0.5 if head is other else 0.009 for other in heads]
+        shares = dict(zip(names(person.liked.items), terms / terms.sum(), strict=True))
+        got = told(*voices)
+        assert got == pytest.approx({n: s for n, s in shares.items() if s >= 0.1}, rel=1e-4)
+        assert told(*[0.009 if p == place else 0.0 for p in range(len(heads))]) == {}
+
+
+def test_a_long_history_has_a_little_of_everything_and_names_none_of_it(recall: Recall) -> None:
+    class Even(ItemWeights):
+        """Every wanted item says the same of every other."""
+
+    rows = SparseRows.from_pairs(
+        np.repeat(np.arange(40, dtype=np.int32), 39),
+        np.concatenate([np.delete(np.arange(40, dtype=np.int32), i) for i in range(40)]),
+        np.ones(40 * 39, dtype=np.float32),
+        40,
+        keep=40,
+    )
+    even = Recall([Even("linear_even", rows, Recency())], recall.popularity, {})
+    item = np.array([39], dtype=np.int32)
+    for n, named in ((10, 3), (11, 0), (39, 0)):
+        person = state(np.arange(n, dtype=np.int32))
+        (reasons,) = mattered(even, person, alone(item), empty(40))
+        assert len(reasons) == named, n
 
 
 def test_origins_are_the_sources_that_proposed_it() -> None:
@@ -206,46 +283,30 @@ def test_without_trees_the_sources_speak_for_themselves() -> None:
     names = ("after", "text", "after_rank", "text_rank")
     row = np.array([7.0, np.nan, 1.0, 0.0], dtype=np.float32)
     (reason,) = summed(names, ("after", "text"), row)
-    assert reason == Reason("cause", "what others chose next", 1.0)
-
-
-def test_the_sentence_can_be_read() -> None:
-    causes = (
-        Reason("cause", "what goes with your history", 0.9),
-        Reason("cause", "its price", -0.5),
-        Reason("cause", "rising", 0.2),
-        Reason("cause", "its age", 0.1),
-    )
-    events = tuple(Reason("event", title, 0.3, title) for title in ("Alpha", "Beta", "Gamma"))
-    assert sentence("Delta", causes, events) == (
-        "“Delta” is here because you chose “Alpha” and “Beta”; "
-        "it stands out by: what goes with your history, rising."
-    )
-    assert sentence("Delta", causes, ()) == (
-        "“Delta” is here: it stands out by: what goes with your history, rising."
-    )
-    assert sentence("Delta", (), events[:1]) == "“Delta” is here because you chose “Alpha”."
-    assert sentence("Delta", (), ()) == "“Delta” is here."
+    assert reason == Reason("source", "what others chose next", 1.0)
 
 
 def test_an_explanation_holds_all_of_it(trees: Path) -> None:
     row = np.array([2.0, 1.0, 2.0, 0.5, 1.0, 0.1], dtype=np.float32)
     events = (Reason("event", "Alpha", 1.0, "a"),)
-    told = explain(
-        "d",
-        "Delta",
-        row,
-        TREE_NAMES,
-        TREE_NAMES[:3],
-        events,
-        trees.with_suffix(".txt"),
-        ("gather",),
-    )
+    line = shown(row, events=events, trace=("gather",))
+    model = trees.with_suffix(".txt")
+    told = explain(line, model)
     assert told.item_id == "d"
     assert told.events == events
     assert told.trace == ("gather",)
-    assert told.contributions == contributions(trees.with_suffix(".txt"), TREE_NAMES, row)
-    assert re.fullmatch(r"“Delta” is here because you chose “Alpha”.*\.", str(told))
+    assert told.contributions == contributions(line, model)[0]
+    assert re.fullmatch(r"“Delta” is here because .*it goes with “Alpha”.*\.", str(told))
+
+
+def test_past_items_are_named_only_where_the_history_raised_the_item() -> None:
+    events = (Reason("event", "Alpha", 1.0, "a"),)
+    names = ("term:linear_taste", "term:trending_7d")
+    for history, named in ((1.0, True), (0.12, True), (0.1, False), (-1.0, False)):
+        row = np.array([history, 1.0], dtype=np.float32)
+        told = explain(shown(row, names, events=events, scored_by=("fusion",)), None)
+        assert told.events == (events if named else ())
+        assert ("Alpha" in str(told)) == named
 
 
 def test_likeness_is_not_popularity(pipeline: Pipeline) -> None:

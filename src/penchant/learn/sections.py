@@ -1,8 +1,4 @@
-"""The sections of penchant.toml: the name of each, and the class that holds its keys.
-
-Here, because learning is the highest layer that reads one, and the engine checks them all when it
-opens. No learner is imported.
-"""
+"""The sections of penchant.toml: the name of each, and the class that holds its keys."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
-from penchant.learn.effort import LearnSection
 from penchant.rank.asking import AnswerConfig
 from penchant.store.settings import Settings
 
@@ -26,7 +21,6 @@ SECTIONS: Mapping[str, type[Any]] = {
     "text": TextConfig,
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
-    "learn": LearnSection,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from penchant.rank import explanation
 from penchant.rank.asking import one_id
+from penchant.rank.ranker import Ranker
 from penchant.rank.replica import UNTRAINED, Replica
 from penchant.rank.showing import cut, impression
 from penchant.store.faults import StoreError
@@ -47,16 +48,22 @@ class Explaining:
             )
         at = int(place[0])
         reasons = [Reason(**reason) for reason in found.reasons[at]]
-        return explanation.explain(
-            wanted,
-            columns.titles[number] or wanted,
-            found.features[at],
-            found.names,
-            tuple(found.notes.get("sources", ())),
-            tuple(reason for reason in reasons if reason.kind == "event"),
-            self._model(found.snapshot),
-            tuple(found.notes.get("trace", ())),
+        scored_by = tuple(found.notes.get("scored_by", ()))
+        shown = explanation.Shown(
+            item_id=wanted,
+            title=columns.titles[number] or wanted,
+            score=float(found.scores[at]),
+            row=found.features[at],
+            names=found.names,
+            sources=tuple(found.notes.get("sources", ())),
+            scored_by=scored_by,
+            events=tuple(reason for reason in reasons if reason.kind == "event"),
+            raised=number in found.notes.get("raised", ()),
+            trace=tuple(found.notes.get("trace", ())),
         )
+        # Records of before 0.1 do not say who scored them: it was the trees, where there are any.
+        trees = not scored_by or Ranker.name in scored_by
+        return explanation.explain(shown, self._model(found.snapshot) if trees else None)
 
     def _found(self, slate: Slate | str) -> Impression:
         slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")

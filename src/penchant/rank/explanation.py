@@ -1,156 +1,189 @@
 """Why: read from the trace of a request, never from a second model of the truth.
 
-The ranker's TreeSHAP values (Lundberg et al. 2020; exact for trees) are grouped by what a person
-would call one cause; the history events that mattered are the additive terms of the linear sources.
-LightGBM is imported here only, and only when somebody asks for a full explanation.
+Whoever scored the request is explained, and what it says adds up to the score that was shown. Trees
+are explained by their SHAP values (Lundberg et al. 2020; exact for trees), all other scorers by the
+terms they wrote beside the features (`rank/terms.py`); either is grouped by what a person would
+call one cause. LightGBM is imported here only, and only when somebody asks for a full explanation.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from penchant.interests.state import State
-from penchant.recall.gather import Recall
-from penchant.recall.linear import ItemWeights
-from penchant.store.columns import ItemColumns
-from penchant.types import Explanation, Floats, Ids, Reason
+from penchant.rank.sentences import (
+    AGE,
+    CHOSEN_NOTHING,
+    HISTORY,
+    LATER_PAGE,
+    LETTERS,
+    NEW,
+    NOBODY,
+    PERSON,
+    POPULAR,
+    STEPS,
+    TASTE,
+    TENTH,
+    TREES,
+    WORDS_CAUSE,
+    lately,
+    sentence,
+    told,
+)
+from penchant.rank.terms import LATER, SCALE, START, WORDS, terms
+from penchant.types import Explanation, Floats, Reason
 
 CAUSES = {
-    "linear": "what goes with your history",
-    "factors": "what goes with your history",
-    "sequence_text": "what your last steps point to, by meaning",
-    "sequence": "what your last steps point to",
+    "linear": HISTORY,
+    "factors": HISTORY,
+    "sequence_text": f"{STEPS}, by meaning",
+    "sequence": STEPS,
     "after": "what others chose next",
     "together": "what others chose together with it",
-    "text": "close in meaning to what you chose",
-    "affinity": "close in meaning to what you chose",
-    "trending": "wanted by many now",
-    "popular": "wanted by many now",
+    "lexical": LETTERS,
+    "text": TASTE,
+    "affinity": TASTE,
+    "trending": POPULAR,
+    "popular": POPULAR,
     "slope": "rising",
-    "days": "its age",
-    "fresh": "new here",
+    "days": AGE,
+    "fresh": NEW,
     "category": "your categories",
     "price": "its price",
 }
-PERSON = "you and this moment"
+_OF_THE_PAST = frozenset(
+    CAUSES[name]
+    for name in ("linear", "sequence", "sequence_text", "after", "together", "text", "category")
+) | {PERSON}
+_MONTH = float(np.log1p(30.0))  # features hold the logarithm of days
+_MEANING = ("text", "text_rank", "text_gap")  # what is compared with words where there are any
 
 
-def cause(feature: str) -> str:
-    """Return the cause, in words, that a feature belongs to."""
-    for prefix, words in CAUSES.items():
-        if feature.startswith(prefix):
-            return words
-    return PERSON
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of a slate as it was recorded: its score, features and who scored the request.
 
-
-def mattered(recall: Recall, state: State, items: Ids, columns: ItemColumns) -> list[list[Reason]]:
-    """Return for each item the wanted items of the history that raised it, largest share first.
-
-    Shares are of the positive terms of the linear sources, so they add up to at most 1.
+    `row` float32[f] in the order of `names`; `events` are the past items that may be named;
+    `raised` says that a re-ranker gave it a place that its score did not.
     """
-    terms = np.zeros((len(items), len(state.liked)), dtype=np.float64)
-    for head in recall.sources:
-        if isinstance(head, ItemWeights):
-            own = np.maximum(_terms(head, state, items), 0.0)
-            total = own.sum(axis=1, keepdims=True)
-            terms += np.divide(own, total, out=np.zeros_like(terms), where=total > 0)
-    shares = terms / np.maximum(terms.sum(axis=1, keepdims=True), 1e-30)
-    best = np.argsort(-terms, axis=1, kind="stable")[:, :3]
-    had = state.liked.items.tolist()
-    return [
-        [
-            Reason(
-                "event",
-                columns.titles[had[i]] or columns.ids[had[i]],
-                float(row[i]),
-                columns.ids[had[i]],
-            )
-            for i in order
-            if row[i] > 0
-        ]
-        for row, order in zip(shares, best.tolist(), strict=True)
-    ]
+
+    item_id: str
+    title: str
+    score: float
+    row: Floats
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    scored_by: tuple[str, ...] = ()
+    events: tuple[Reason, ...] = ()
+    raised: bool = False
+    trace: tuple[str, ...] = ()
 
 
-def _terms(head: ItemWeights, state: State, items: Ids) -> Floats:
-    """Return float32[len(items), len(liked)]: what each wanted item adds to each score, exact."""
-    weights, rows = head.recency.weights(state.liked, state.now), head.rows
-    out = np.zeros((len(items), len(weights)), dtype=np.float32)
-    for place, liked in enumerate(state.liked.items.tolist()):
-        columns, values = rows.row(liked)
-        if weights[place] == 0 or not len(columns):
-            continue
-        at = np.minimum(np.searchsorted(columns, items), len(columns) - 1)
-        out[:, place] = np.where(columns[at] == items, weights[place] * values[at], 0.0)
-    return out
+def cause(feature: str, *, chosen: bool = True, words: bool = False, new: bool = False) -> str:
+    """Return the cause, in words, that a feature belongs to.
 
-
-def origins(origin: np.ndarray, sources: tuple[str, ...]) -> list[list[Reason]]:
-    """Return for each candidate the sources that proposed it, all of one weight."""
-    out = []
-    for bits in origin.tolist():
-        found = [name for i, name in enumerate(sources) if bits >> i & 1]
-        out.append([Reason("source", name, 1 / len(found)) for name in found])
-    return out
-
-
-def contributions(model: Path, names: tuple[str, ...], row: Floats) -> tuple[Reason, ...]:
-    """Return what each cause added to the ranker's score, largest first; they add up to it.
-
-    `model` is the LightGBM text beside the ONNX file, `row` float32[f] in the order of `names`.
+    `chosen` says that the person chose something before, `words` that they asked in words, `new`
+    that the item is.
     """
+    if words and feature in _MEANING:
+        return WORDS_CAUSE
+    found = next((words for prefix, words in CAUSES.items() if feature.startswith(prefix)), PERSON)
+    if found == AGE and new:
+        return NEW
+    return CHOSEN_NOTHING if not chosen and found in _OF_THE_PAST else found
+
+
+def explain(shown: Shown, model: Path | None) -> Explanation:
+    """Return the explanation of one line; `model` are the trees, None where they cannot be read.
+
+    Past items are named where the history carries at least a tenth of all that raised the item.
+    """
+    causes, hints = contributions(shown, model)
+    reasons = hints or causes
+    raised = sum(reason.weight for reason in reasons if reason.weight > 0)
+    history = sum(reason.weight for reason in reasons if reason.name == HISTORY)
+    events = shown.events if history >= TENTH * raised and history > 0 else ()
+    return Explanation(
+        shown.item_id,
+        sentence(shown.title, told(reasons), events, raised=shown.raised),
+        (*causes, *hints),
+        events,
+        shown.trace,
+    )
+
+
+def contributions(
+    shown: Shown, model: Path | None
+) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """Return what each cause added to the score, largest first, then where it started; and hints.
+
+    They add up to the score. Where trees scored it and cannot be read, they are one cause, and
+    hints of kind "source" say what each source thinks of the item (1 / rank), which adds up to
+    nothing.
+    """
+    parts = terms(shown.names, shown.row)
+    scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
+    words, later = parts.pop(WORDS, 0.0), parts.pop(LATER, 0.0)
+    asked = WORDS in shown.scored_by
+    causes: dict[str, float] = defaultdict(float)
+    hints: tuple[Reason, ...] = ()
+    if parts:
+        # Of one source alone: it answered the request by itself.
+        alone = next(iter(parts)) if set(parts) & set(shown.scored_by) else None
+        for name, value in parts.items():
+            causes[_alone(name, value) if name == alone else cause(name, words=asked)] += value
+    elif model is not None:
+        found, base = _of_trees(model, shown, asked)
+        start += scale * base
+        for name, value in found.items():
+            causes[name] += scale * value
+    elif shown.scored_by:
+        causes[TREES] += shown.score - words - later
+        start = 0.0
+        hints = summed(shown.names, shown.sources, shown.row, asked)
+    else:
+        hints = summed(shown.names, shown.sources, shown.row, asked)
+    causes[WORDS_CAUSE] += words
+    ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
+    out = [Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9]
+    begun = (("where every item starts", start), (LATER_PAGE, later))
+    out += [Reason("start", name, value) for name, value in begun if abs(value) > 1e-9]
+    return tuple(out), hints
+
+
+def _alone(source: str, value: float) -> str:
+    return NOBODY if value < 0 else lately(source)
+
+
+def _of_trees(model: Path, shown: Shown, words: bool) -> tuple[dict[str, float], float]:
+    """Return what each cause added to what the trees say, and what they say of any item."""
     import lightgbm
 
     booster = lightgbm.Booster(model_file=str(model))
-    at: Mapping[str, int] = {name: i for i, name in enumerate(names)}
+    at: Mapping[str, int] = {name: i for i, name in enumerate(shown.names)}
     kept = booster.feature_name()
-    values = np.asarray(booster.predict(row[[at[name] for name in kept]][None], pred_contrib=True))[
-        0
-    ]
+    row = shown.row[[at[name] for name in kept]]
+    values = np.asarray(booster.predict(row[None], pred_contrib=True))[0]
+    chosen = "history" not in at or float(shown.row[at["history"]]) != 0.0
+    first = at.get("days_since_first")
+    new = first is not None and bool(shown.row[first] <= _MONTH)
     causes: dict[str, float] = defaultdict(float)
     for name, value in zip(kept, values[:-1], strict=True):
-        causes[cause(name)] += float(value)
-    ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
-    return tuple(Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9)
+        causes[cause(name, chosen=chosen, words=words, new=new)] += float(value)
+    return causes, float(values[-1])
 
 
-def summed(names: tuple[str, ...], sources: tuple[str, ...], row: Floats) -> tuple[Reason, ...]:
-    """Return the sources' own scores as contributions, for when no trees answered."""
+def summed(
+    names: tuple[str, ...], sources: tuple[str, ...], row: Floats, words: bool = False
+) -> tuple[Reason, ...]:
+    """Return what each source thinks of the item: 1 for its favourite, near 0 for its last."""
     at = {name: i for i, name in enumerate(names)}
     causes: dict[str, float] = defaultdict(float)
     for source in sources:
-        # 1 / rank within the source: 1 for its favourite, near 0 for what it hardly proposes.
-        causes[cause(source)] += float(row[at[f"{source}_rank"]])
+        causes[cause(source, words=words)] += float(row[at[f"{source}_rank"]])
     ranked = sorted(causes.items(), key=lambda pair: -pair[1])
-    return tuple(Reason("cause", name, value) for name, value in ranked if value > 0)
-
-
-def sentence(title: str, causes: tuple[Reason, ...], events: tuple[Reason, ...]) -> str:
-    """Return one readable sentence: what raised the item most, and which past items did."""
-    raised = [reason.name for reason in causes if reason.weight > 0][:2]
-    because = [f"“{reason.name}”" for reason in events[:2]]
-    text = f"“{title}” is here"
-    if because:
-        text += f" because you chose {' and '.join(because)}"
-    if raised:
-        text += f"{'; it' if because else ': it'} stands out by: {', '.join(raised)}"
-    return text + "."
-
-
-def explain(
-    item_id: str,
-    title: str,
-    row: Floats,
-    names: tuple[str, ...],
-    sources: tuple[str, ...],
-    events: tuple[Reason, ...],
-    model: Path | None,
-    trace: tuple[str, ...],
-) -> Explanation:
-    """Return the explanation of one shown item from its features and the events that mattered."""
-    causes = contributions(model, names, row) if model is not None else summed(names, sources, row)
-    return Explanation(item_id, sentence(title, causes, events), causes, events, trace)
+    return tuple(Reason("source", name, value) for name, value in ranked if value > 0)

@@ -8,7 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.rank.terms import with_terms
 from penchant.types import Candidates, Floats, Query
+
+
+def mean_and_spread(known: Floats) -> tuple[np.float32, np.float32]:
+    """Return what z-scores are made with: (value - mean) / spread; 0 and 1 of nothing."""
+    if not len(known):
+        return np.float32(0.0), np.float32(1.0)
+    return known.mean(), np.float32(float(known.std()) + 1e-6)
 
 
 def normalised(scores: Floats) -> Floats:
@@ -19,15 +27,15 @@ def normalised(scores: Floats) -> Floats:
         known = np.isfinite(values)
         if not known.any():
             continue
-        spread = float(values[known].std())
-        z = (values[known] - values[known].mean()) / (spread + 1e-6)
+        mean, spread = mean_and_spread(values[known])
+        z = (values[known] - mean) / spread
         out[known, column] = z
         out[~known, column] = z.min() - 1.0
     return out
 
 
 class Fusion:
-    """Scores by Σ weight * z over the sources, best first. Every weight is 1 unless learned."""
+    """Scores by Σ weight * z over the sources, its terms. Every weight is 1 unless learned."""
 
     name = "fusion"
 
@@ -40,4 +48,12 @@ class Fusion:
         columns = [place[name] for name in candidates.sources]
         weights = np.array([self._weights.get(name, 1.0) for name in candidates.sources])
         z = normalised(candidates.features[:, columns])
-        return replace(candidates, scores=(z @ weights).astype(np.float32))
+        scored = replace(candidates, scores=(z @ weights).astype(np.float32))
+        parts = (z * weights).astype(np.float32)
+        return with_terms(
+            scored, {name: parts[:, place] for place, name in enumerate(candidates.sources)}
+        )
+
+    def scored_by(self, query: Query, state: State) -> tuple[str, ...]:
+        """Return the name of this scorer."""
+        return (self.name,)

@@ -16,7 +16,7 @@ from penchant.rank.fusion import Fusion
 from penchant.rank.newcomer import ForNewcomers
 from penchant.rank.opening import Opening
 from penchant.rank.ranker import Ranker
-from penchant.rank.stage import Stage
+from penchant.rank.stage import Scorer, Stage
 from penchant.rank.words import ForWords
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts
@@ -27,6 +27,8 @@ from penchant.types import Candidates, Query, StageTrace, Trace
 # Before any training: chosen on the first days after the cut of ml_100k and online_retail, where it
 # is better than equal weights (NDCG@10 .083 for .080, and .089 for .082).
 UNTRAINED_WEIGHTS = {"text": 0.5, "fresh": 0.25}
+SCORED_BY = "scored by"  # the note of a stage that says who did
+RAISED = "raised"  # in the history of a trace: items whose place is not that of their score
 DEADLINE = 0.25  # seconds that recall may take before the remaining sources are skipped
 
 
@@ -39,6 +41,7 @@ class Pipeline:
         self.recall = recall
         self.stages = tuple(stages)
         self.rerankers = tuple(rerankers)
+        self._scorers = [stage if isinstance(stage, Scorer) else None for stage in self.stages]
 
     def describe(self) -> tuple[str, ...]:
         """Return the names of the steps of a request, in order."""
@@ -53,12 +56,15 @@ class Pipeline:
         traces = [
             StageTrace("gather", query.n_items, len(pool), time.perf_counter() - began, notes)
         ]
-        for stage in self.stages:
+        for stage, scorer in zip(self.stages, self._scorers, strict=True):
             began, came = time.perf_counter(), len(pool)
             after = stage(query, state, pool)
-            traces.append(StageTrace(stage.name, came, len(after), time.perf_counter() - began))
+            took = time.perf_counter() - began
+            said = {SCORED_BY: scorer.scored_by(query, state)} if scorer is not None else {}
+            traces.append(StageTrace(stage.name, came, len(after), took, said))
             pool = after
         pool = order(pool)
+        ranked = pool
         for reranker in self.rerankers:
             began = time.perf_counter()
             after = reranker(query, state, pool)
@@ -73,7 +79,8 @@ class Pipeline:
                 )
             )
             pool = after
-        return pool, Trace(stages=tuple(traces), pool=pool)
+        raised = np.setdiff1d(pool.items[: query.k], ranked.items[: query.k]).tolist()
+        return pool, Trace(tuple(traces), pool, {RAISED: tuple(raised)} if raised else {})
 
 
 def order(pool: Candidates) -> Candidates:
@@ -108,7 +115,7 @@ def load_pipeline(
     if plan.get("affinity"):
         theta = np.asarray(folder.array("affinity.theta"))
         affinity = Affinity(theta, plan["affinity"]["constant"], plan["affinity"]["days_half"])
-    scorer: Stage
+    scorer: Scorer
     if plan["scorer"] == "ranker":
         paths = [folder.path(name) for name in plan["models"]]
         scorer = Ranker(paths, plan["features"], threads)

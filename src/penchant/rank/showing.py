@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank import explanation
 from penchant.rank.asking import Question, whole
 from penchant.rank.neighbours import neighbours
+from penchant.rank.pipeline import RAISED, SCORED_BY
+from penchant.rank.reasons import mattered, origins
+from penchant.rank.terms import LATER, with_terms
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
 from penchant.types import Candidates, Ids, Mask, Query, Reason, Recommendation, Slate, Trace
@@ -97,10 +99,11 @@ class Showing:
         if missing > 0 and question.query.only is None and course.allowed is not None:
             query = replace(question.query, k=missing, allowed=course.allowed)
             further, trace = course.run(query, question.state)
+            left = _joined(course.left, further)
             course = replace(
                 course,
-                left=_joined(course.left, further),
-                trace=trace,
+                left=left,
+                trace=replace(trace, pool=left),  # what an explanation of this page looks into
                 allowed=_without(course.allowed, further),
             )
         return self._show(course, k)
@@ -154,6 +157,8 @@ def impression(
         reasons=tuple([_plain_reason(r) for r in line.reasons] for line in lines[: len(shown)]),
         notes={
             "sources": list(shown.sources),
+            "scored_by": [name for s in trace.stages for name in s.notes.get(SCORED_BY, ())],
+            "raised": list(trace.history.get(RAISED, ())),
             "trace": str(trace).splitlines(),
             "context": {str(key): _plain(value) for key, value in query.context.items()},
         },
@@ -163,8 +168,8 @@ def impression(
 def _lines(question: Question, shown: Candidates, before: int) -> tuple[Recommendation, ...]:
     """Return one recommendation per candidate, with its sources and the events behind it."""
     columns, recall = question.served.columns, question.served.pipeline.recall
-    sources = explanation.origins(shown.origin, shown.sources)
-    events = explanation.mattered(recall, question.state, shown.items, columns)
+    sources = origins(shown.origin, shown.sources)
+    events = mattered(recall, question.state, shown, columns)
     return tuple(
         Recommendation(columns.ids[item], score, before + rank, (*because, *by))
         for rank, (item, score, because, by) in enumerate(
@@ -197,13 +202,15 @@ def _joined(left: Candidates, further: Candidates) -> Candidates:
     """Return one pool after the other, in scores too: each was scored among its own."""
     if not len(left):
         return further
-    scores = further.scores
+    lower = np.float32(0.0)
     if len(further):
-        scores = scores + np.float32(min(0.0, float(left.scores.min() - scores.max())))
+        lower = np.float32(min(0.0, float(left.scores.min() - further.scores.max())))
+    left = with_terms(left, {LATER: np.zeros(len(left), dtype=np.float32)})
+    further = with_terms(further, {LATER: np.full(len(further), lower)})
     return replace(
         left,
         items=np.concatenate((left.items, further.items)),
-        scores=np.concatenate((left.scores, scores)),
+        scores=np.concatenate((left.scores, further.scores + lower)),
         features=np.concatenate((left.features, further.features)),
         origin=np.concatenate((left.origin, further.origin)),
     )

@@ -43,27 +43,22 @@ def _year(attributes: str | None) -> str:
     return str(year) if isinstance(year, int | str) else ""
 
 
-HISTORY = "what goes with your history"
-"""The cause that the items named by an explanation stand behind: the linear sources' terms."""
-
-
 def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
-    """Return the strongest causes in words, strongest first.
+    """Return the causes worth telling in words, strongest first.
 
     Items of the person's history are named behind that cause alone, the item's category behind
     theirs; an item that many want says so, and names nothing the person did.
     """
-    causes = [cause.name for cause in explanation.contributions if cause.weight > 0]
-    if not explanation.events:
-        # Of somebody who did nothing yet the trees still split on what is missing.
-        causes = [cause for cause in causes if "your" not in cause and "you chose" not in cause]
-    told = []
-    for cause in causes[:most]:
+    from penchant.rank.sentences import HISTORY, told
+
+    hints = [reason for reason in explanation.contributions if reason.kind == "source"]
+    words = []
+    for cause in told(hints or explanation.contributions, most):
         if cause == HISTORY and explanation.events:
             named = ", ".join(f"“{reason.name}”" for reason in explanation.events[:most])
-            told.append(f"goes with {named}")
+            words.append(f"goes with {named}")
         elif cause == "your categories" and category:
-            told.append(f"{cause}: {category}")
+            words.append(f"{cause}: {category}")
         else:
-            told.append(cause)
-    return "; ".join(told) or "nothing that anybody did speaks for it yet"
+            words.append(cause)
+    return "; ".join(words) or "nothing speaks for it more than for others"

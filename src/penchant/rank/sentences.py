@@ -1,0 +1,88 @@
+"""Causes as a person reads them: their names, which of them are worth telling, and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penchant.types import Reason
+
+HISTORY = "what goes with your history"
+STEPS = "what your last steps point to"
+TASTE = "close in meaning to what you chose"
+WORDS_CAUSE = "close in meaning to your words"
+LETTERS = "the very words you used"
+POPULAR = "wanted by many now"
+NEW, AGE = "new here", "its age"
+NOBODY = "nobody chose it yet"
+PERSON = "you and this moment"
+CHOSEN_NOTHING = "that you chose nothing yet"
+TREES = "what the ranker makes of all it knows"
+_LATELY = "what many people chose lately"
+LATER_PAGE = "its page of the slate"
+
+TENTH = 0.1
+"""The least share of what raised an item that is worth telling."""
+
+# True of every candidate alike, or of no meaning to whom it is told.
+_UNTOLD = (PERSON, CHOSEN_NOTHING, AGE, TREES, NOBODY)
+
+_CLAUSES = {
+    HISTORY: "it goes with what you chose",
+    STEPS: "your last choices lead to it",
+    f"{STEPS}, by meaning": "your last choices lead to something like it",
+    "what others chose next": "others chose it next",
+    "what others chose together with it": "others chose it together with what you chose",
+    TASTE: "it is close in meaning to what you chose",
+    WORDS_CAUSE: "it is close in meaning to your words",
+    LETTERS: "your words are in its text",
+    POPULAR: "many want it now",
+    "rising": "demand for it is rising",
+    NEW: "it is new here",
+    "your categories": "it is of a kind you choose",
+    "its price": "its price speaks for it",
+}
+
+
+def lately(source: str) -> str:
+    """Return the cause of an answer that one popularity source gave: its name ends in days."""
+    days = source.rpartition("_")[2].removesuffix("d")
+    return f"{_LATELY} (last {'day' if days == '1' else f'{days} days'})"
+
+
+def told(reasons: Sequence[Reason], most: int = 2) -> list[str]:
+    """Return the names of the causes worth telling, strongest first.
+
+    Each carries at least a tenth of all that raised the item; what is true of every candidate alike
+    is not told.
+    """
+    raised = [reason for reason in reasons if reason.weight > 0 and reason.kind != "start"]
+    least = TENTH * sum(reason.weight for reason in raised)
+    names = [r.name for r in raised if r.weight >= least and r.name not in _UNTOLD]
+    return names[:most]
+
+
+def sentence(
+    title: str, causes: Sequence[str], events: Sequence[Reason] = (), *, raised: bool = False
+) -> str:
+    """Return one readable sentence: what raised the item most, and which past items did.
+
+    Past items are named behind the history's cause alone: where that is not told, they are not.
+    """
+    clauses = []
+    for name in causes:
+        clause = _CLAUSES.get(name) or name.replace(
+            "what many people chose", "many people chose it"
+        )
+        if name == HISTORY and events:
+            because = " and ".join(f"“{reason.name}”" for reason in events[:2])
+            clause = f"it goes with {because}, which you chose"
+        clauses.append(clause)
+    if not clauses:
+        text = f"“{title}” is here, though nothing speaks for it more than for others"
+    elif len(clauses) > 1 and clauses[0].endswith("which you chose"):
+        text = f"“{title}” is here because {clauses[0]}, and {' and '.join(clauses[1:])}"
+    else:
+        text = f"“{title}” is here because {' and '.join(clauses)}"
+    if raised:
+        text += "; few know it yet, and the last place is for such"
+    return text + "."
