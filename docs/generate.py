@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import penchant
+from penchant.learn.sections import SECTIONS, defaults
 from penchant.serve.cli import app
-from penchant.serve.sections import SECTIONS, defaults
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/api.md")
@@ -33,7 +33,9 @@ def settings() -> Iterator[str]:
         yield "| key | default |"
         yield "|---|---|"
         for key, value in defaults(kind):
-            yield f"| `{key}` | `{_toml(value)}` |"
+            # What has no default of its own is derived from the dial of training.
+            shown = "by `effort`" if value is None else f"`{_toml(value)}`"
+            yield f"| `{key}` | {shown} |"
         yield ""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import penchant
-from penchant.serve.sections import SECTIONS, defaults
+from penchant.learn.sections import SECTIONS, defaults
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "penchant"
@@ -147,7 +147,7 @@ def test_every_setting_is_documented() -> None:
                 and isinstance(node.args[0], ast.Constant)
             ):
                 read.add(node.args[0].value)
-    assert read == set(SECTIONS), "a section is read that penchant.serve.sections does not list"
+    assert read == set(SECTIONS), "a section is read that penchant.learn.sections does not list"
     for name, kind in SECTIONS.items():
         assert f"`[{name}]`" in readme
         for key, _ in defaults(kind):

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, get_args
 from penchant.ingest.admission import Admission
 from penchant.ingest.intake import Counts
 from penchant.ingest.kinds import Kinds
-from penchant.ingest.privacy import Privacy, PrivacyConfig
+from penchant.ingest.privacy import Privacy
 from penchant.ingest.times import seconds
 from penchant.interests.export import export
 from penchant.interests.profile import profile
+from penchant.learn.sections import checked
 from penchant.rank.asking import Asking, ids, one_id
 from penchant.rank.explaining import Explaining
 from penchant.rank.replica import Replica
@@ -76,9 +77,8 @@ class Engine:
         self._url = url
         self._process = os.getpid()
         try:
-            settings = self._store.settings
-            kinds = Kinds.from_settings(settings)
-            privacy = Privacy.of(self.directory, settings.section("privacy", PrivacyConfig))
+            privacy = Privacy.of(self.directory, checked(self._store.settings)["privacy"])
+            kinds = Kinds.from_settings(self._store.settings)
             self._replica = Replica(self._store, kinds)
             self._asking = Asking(self._store, self._replica, kinds, privacy)
             self._showing = Showing(self._store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 
 from penchant.learn.config import LearnConfig
@@ -13,9 +13,9 @@ class MissingLibrary(Error):
     """A training needs a library of the extra `train` that is not installed."""
 
 
-def need(config: LearnConfig, n_items: int = 0) -> None:
-    """Raise MissingLibrary where something that `config` needs for `n_items` is not installed."""
-    missing = [name for name in needed(config, n_items) if not _found(name)]
+def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> None:
+    """Raise MissingLibrary where what `config` needs, or one of `more`, is not installed."""
+    missing = [name for name in (*needed(config, n_items), *more) if not _found(name)]
     if missing:
         raise MissingLibrary(
             f"learning with effort {config.effort} needs {', '.join(missing)}, which "

@@ -1,4 +1,8 @@
-"""The sections of penchant.toml: the name of each, and the class that holds its keys."""
+"""The sections of penchant.toml: the name of each, and the class that holds its keys.
+
+Here, because learning is the highest layer that reads one, and the engine checks them all when it
+opens. No learner is imported.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
+from penchant.learn.effort import LearnSection
 from penchant.rank.asking import AnswerConfig
 from penchant.store.settings import Settings
 
@@ -21,6 +26,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "text": TextConfig,
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
+    "learn": LearnSection,
 }
 
 

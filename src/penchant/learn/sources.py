@@ -63,6 +63,7 @@ class SourcesLearner:
                 iterations=12,
                 recency=Recency(days_half=60.0),
                 seed=config.seed,
+                threads=config.threads,
             )
             names = ("factors",)
         for network in self.networks:

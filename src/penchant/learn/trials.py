@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import optuna
 
 NAME = "ranker"
-FREE = ("search_seconds", "keep", "threads", "ablate")  # what trials do not depend on
+FROM = ("window", "requests", "whitened", "seed", "sources", "ranker")  # what rows come from
 
 
 class Trials:
@@ -135,7 +135,7 @@ def fingerprint(view: View, config: LearnConfig) -> str:
     Not of the ranker's rows themselves: a network that was stopped by the clock never scores the
     same twice, and its rows would be new ones after each kill.
     """
-    told = {name: value for name, value in asdict(config).items() if name not in FREE}
+    told: dict[str, Any] = {name: asdict(config)[name] for name in FROM}
     told["sources"].pop("threads")
     told["ranker"].pop("threads")
     told["versions"] = [version(name) for name in ("penchant", "lightgbm", "optuna")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,14 +37,6 @@ Context = Annotated[
     typer.Option(metavar="KEY=VALUE", help="The context of the request, for example device=tv."),
 ]
 Words = Annotated[str | None, typer.Option(help="Words the person asks with.")]
-
-
-LEARNING = ("torch", "lightgbm", "implicit", "scipy", "onnxmltools")
-"""What a training imports beyond what answers need."""
-
-
-class NotInstalled(Error):
-    """A command needs an extra of the package that this environment lacks."""
 
 
 class NoShelf(Error):
@@ -82,14 +73,12 @@ def is_shelf(directory: Path) -> bool:
     return (directory / LOG_FILE).is_file()
 
 
-def need_learning() -> None:
-    """Raise NotInstalled where the extra `train` is missing."""
-    missing = [name for name in LEARNING if find_spec(name) is None]
-    if missing:
-        raise NotInstalled(
-            f"learning needs {', '.join(missing)}: `pip install 'penchant[train]'`; until then "
-            "popularity, co-visitation and text answer, and snapshots that were made elsewhere"
-        )
+def need_learning(effort: str, *more: str) -> None:
+    """Raise MissingLibrary where something that learning needs, or one of `more`, is missing."""
+    from penchant.learn.effort import derive
+    from penchant.learn.requirements import need
+
+    need(derive(effort), more=more)
 
 
 def moment(text: str | None) -> float | None:

@@ -53,7 +53,7 @@ def demo(
     from penchant.serve import scene, story
     from penchant.serve.answering import reasons
 
-    need_learning()
+    need_learning(effort)
     terminal = Terminal(json)
     waits = pace if pace is not None else 2.0 if terminal.out.is_terminal and not json else 0.0
     filled = story.prepare(directory, seed, effort)

@@ -21,7 +21,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.language.exported import cache_home, is_export
 from penchant.language.open import EncoderConfig
 from penchant.language.weights import DEFAULT, is_folder
-from penchant.serve.sections import checked
+from penchant.learn.sections import checked
 from penchant.store import schema
 from penchant.store.open import Store, open_store
 from penchant.store.settings import FILE, Settings, SettingsError

@@ -28,7 +28,7 @@ def train(
 
     Prints what was learned from, what was kept, and what each part was measured to be worth.
     """
-    need_learning()
+    need_learning(effort)
     terminal = Terminal(json)
     with opened(shelf, url, terminal, effort=effort) as engine:
         with terminal.steps("learning") as tell:
@@ -50,7 +50,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure how well this recommender would have answered its own log, beside baselines."""
-    need_learning()
+    need_learning(effort, "implicit")  # a baseline
     terminal = Terminal(json)
     folder = out if out is not None else _fresh(shelf / "reports")
     with opened(shelf, url, terminal, effort=effort) as engine:
