@@ -8,11 +8,13 @@ import pytest
 
 import world
 from numbered import COLD, DAY, NOW, NUMBER, arrays, columns, names, query, rows, state, vectors
+from penchant.interests.state import State
 from penchant.recall.fresh import Fresh
 from penchant.recall.popularity import Popularity
 from penchant.recall.text import Text
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
+from penchant.types import Query
 
 
 def popularity() -> Popularity:
@@ -79,3 +81,71 @@ def test_nearness_counts_beside_newness() -> None:
 def test_where_everything_is_known_nothing_is_fresh() -> None:
     fresh = Fresh("fresh", popularity(), None, columns(), few=-1.0)
     assert fresh.score(query(), state(["w1"])) is None
+
+
+class Plainly:
+    """What a cold item is worth, item by item, from the events themselves."""
+
+    def __init__(self, items: np.ndarray, times: np.ndarray, released: np.ndarray) -> None:
+        self.items, self.times, self.released = items, times, released
+
+    def at(self, now: float, few: float, near: np.ndarray | None) -> dict[int, float]:
+        out = {}
+        for item in range(len(self.released)):
+            had = self.times[(self.items == item) & (self.times <= now)]
+            if (0.5 ** ((now - had) / (3650 * DAY))).sum() >= few:
+                continue
+            born = min(had.min(initial=np.inf), self.released[item])
+            worth = 0.5 ** (max(now - born, 0.0) / (14 * DAY)) if np.isfinite(born) else 0.0
+            if near is not None:
+                worth = worth / 2 + (0.0 if np.isnan(near[item]) else float(near[item]))
+            if worth > 1e-3:
+                out[item] = worth
+        return out
+
+
+@pytest.mark.parametrize("with_text", [True, False])
+@pytest.mark.parametrize("dense", [True, False])
+def test_newness_kept_from_one_moment_to_the_next_is_that_of_each(with_text, dense) -> None:
+    rng = np.random.default_rng(3)
+    n, m = 60, 5000
+    items = (n * rng.random(m) ** (1.0 if dense else 4.0)).astype(np.int32)
+    times = np.sort(NOW + rng.integers(-300, 0, m) * DAY)
+    released = np.where(rng.random(n) < 0.4, NOW + rng.integers(-900, 900, n) * DAY, np.inf)
+    catalogue = ItemColumns()
+    micros = pl.Series([int(t * 1e6) if np.isfinite(t) else None for t in released], dtype=pl.Int64)
+    titles = [f"i{i}" for i in range(n)]
+    frame = pl.DataFrame({"item_id": titles, "title": titles, "description": "", "category": None})
+    frame = frame.with_columns(pl.col("category").cast(pl.String))
+    catalogue.apply(rows(frame).with_columns(released=micros))
+    text = rng.normal(size=(n, 8)).astype(np.float32)
+    text[::7] = np.nan
+    source = Text("text", Vectors(text)) if with_text else None
+    popular, plainly = Popularity(), Plainly(items, times, released)
+    fresh = Fresh("fresh", popular, source, catalogue, few=30.0)
+    person = State(
+        now=NOW,
+        items=np.array([1, 2], dtype=np.int32),
+        times=np.array([NOW - 1, NOW - 1]),
+        strengths=np.ones(2, dtype=np.float32),
+        seen=np.zeros(0, dtype=np.int32),
+    )
+    compared = 0
+    for start in range(0, m, 625):
+        popular.fold(items[start : start + 625], times[start : start + 625])
+        plainly.items, plainly.times = items[: start + 625], times[: start + 625]
+        newest = float(times[start + 624])
+        for now in (newest, newest + 3 * DAY, newest - 40 * DAY, newest + 800 * DAY):
+            asked = Query(now=now, n_items=n)
+            near = None if source is None else source.score(asked, person).values
+            found = fresh.score(asked, person)
+            want = plainly.at(now, 30.0, near)
+            if found is None:
+                assert not want
+                continue
+            everything = found.at(np.arange(n, dtype=np.int32))
+            assert np.flatnonzero(np.isfinite(everything)).tolist() == list(want)
+            np.testing.assert_allclose(everything[list(want)], list(want.values()), rtol=1e-4)
+            assert set(found.top(n, None).tolist()) == set(want)
+            compared += len(want)
+    assert compared > 200

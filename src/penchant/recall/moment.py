@@ -33,6 +33,7 @@ class Base:
     origin: Times
     read: int
     _sorted: dict[int, Times] = field(default_factory=dict)
+    _heads: dict[tuple[int, int], tuple[float, Ids]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -44,6 +45,20 @@ class Base:
         found = self._sorted.get(row)
         if found is None:
             found = self._sorted[row] = np.sort(self.sums[row])
+        return found
+
+    def head(self, row: int, reach: int) -> tuple[float, Ids]:
+        """Return a sum that at least `reach` items have, and all who have it, ascending.
+
+        0 and everybody with a sum where there are fewer.
+        """
+        found = self._heads.get((row, reach))
+        if found is None:
+            known = self.sorted(row)
+            floor = max(0.0, float(known[-reach])) if reach <= len(known) else 0.0
+            sums = self.sums[row]
+            items = np.flatnonzero(sums >= floor if floor > 0 else sums > 0).astype(np.int32)
+            found = self._heads[row, reach] = floor, items
         return found
 
     def hand_over(self, later: Base, changed: Ids) -> None:
@@ -73,6 +88,7 @@ class Moment:
         self._scale = np.exp2(-np.maximum(now - base.origin, 0.0) / lives)
         self._late, place = np.unique(items, return_inverse=True)
         m = len(self._late)
+        self._asked: tuple[Ids, Sums] | None = None
         self._more = np.zeros((len(lives), m))
         self._first, self._last = np.full(m, np.inf), np.full(m, -np.inf)
         if m:
@@ -81,6 +97,16 @@ class Moment:
                 self._more[row] = np.bincount(place, weights=weights, minlength=m)
             np.minimum.at(self._first, place, times)
             np.maximum.at(self._last, place, times)
+
+    @property
+    def base(self) -> Base:
+        """The sums that this moment and its neighbours share."""
+        return self._base
+
+    @property
+    def late(self) -> Ids:
+        """The items of the catalogue with events that `base` does not hold, ascending."""
+        return self._late[: np.searchsorted(self._late, self.n)]
 
     def counts(self, items: Ids) -> Floats:
         """Return float32[lives, len(items)]: the decayed counts of some items."""
@@ -118,55 +144,77 @@ class Moment:
         above: npt.NDArray[np.int64] = higher + places
         return above
 
-    def rarely(self, few: float) -> Ids:
-        """Return the items of the catalogue with a count over the longest life below `few`."""
+    def rare(self, few: float) -> Mask:
+        """Return bool[n]: which items have a count over the longest life below `few`."""
         scale = self._scale[-1] * _SAME
-        rare = self._base.sums[-1, : self.n] * scale < few
+        sums = self._base.sums[-1]
+        limit = few / scale if scale > 0 else np.copysign(np.inf, few)
+        rare: Mask = sums[: self.n] < limit
         inside = self._late < self.n
         late = self._late[inside]
-        rare[late] = self._base.sums[-1, late] * scale + self._more[-1, inside] * _SAME < few
-        return np.flatnonzero(rare).astype(np.int32)
+        rare[late] = sums[late] * scale + self._more[-1, inside] * _SAME < few
+        return rare
 
     def top(self, row: int, k: int, allowed: Mask | None) -> Ids:
         """Return at most `k` items with a count, the highest over one life first, all allowed."""
-        sums, scale = self._base.sums[row], self._scale[row]
-        reach = 4 * k + len(self._late)
+        scale = self._scale[row]
+        late = self._base.sums[row, self._late] * scale + self._more[row]
+        reach = 1 << (4 * max(k, 1) - 1).bit_length()  # one of few, to be found again
         while True:
-            known = self._base.sorted(row)
-            floor = known[-reach] if reach <= len(known) else 0.0
-            seen = sums[: self.n] >= floor if floor > 0 else sums[: self.n] > 0
-            seen[self._late[self._late < self.n]] = True
-            found: Ids = np.flatnonzero(seen).astype(np.int32)
+            floor, found = self._base.head(row, reach)
+            # What lies below the floor cannot be told from here.
+            least = floor * scale
+            found = np.union1d(found, self._late[late >= least])
+            found = found[: np.searchsorted(found, self.n if allowed is None else len(allowed))]
             if allowed is not None:
-                found = found[found < len(allowed)]
                 found = found[allowed[found]]
-            counts = self._exact(found)[row]
+            counts = self._of_row(row, found)
             if floor > 0:
-                # What lies below the floor cannot be told from here.
-                sure = counts >= floor * scale
+                sure = counts >= least
                 found, counts = found[sure], counts[sure]
             some = counts.astype(np.float32) > 0
             found, counts = found[some], counts[some]
             if len(found) >= k or floor <= 0:
                 break
             reach *= 8
-        best = np.argsort(-np.log1p(counts.astype(np.float32)), kind="stable")[:k]
-        return found[best]
+        values = np.log1p(counts.astype(np.float32))
+        if len(values) > k:
+            # All who tie for the last place stay, so that the first of them gets it.
+            likely = values >= np.partition(values, len(values) - k)[len(values) - k]
+            found, values = found[likely], values[likely]
+        best: Ids = found[np.argsort(-values, kind="stable")[:k]].astype(np.int32)
+        return best
 
     def _exact(self, items: Ids) -> Sums:
+        # One pool of candidates is asked about again and again.
+        asked = self._asked
+        if asked is not None and asked[0] is items:
+            return asked[1]
         out: Sums = self._base.sums[:, items] * self._scale[:, None]
-        if len(self._late):
-            place = np.minimum(np.searchsorted(self._late, items), len(self._late) - 1)
-            hit = np.flatnonzero(self._late[place] == items)
-            out[:, hit] += self._more[:, place[hit]]
+        hit, place = self._hits(items)
+        out[:, hit] += self._more[:, place]
+        self._asked = items, out
+        return out
+
+    def _of_row(self, row: int, items: Ids) -> Times:
+        out: Times = self._base.sums[row, items] * self._scale[row]
+        hit, place = self._hits(items)
+        out[hit] += self._more[row, place]
         return out
 
     def _with_late(self, items: Ids, known: Times, late: Times, pick: Any) -> Times:
-        if len(self._late):
-            place = np.minimum(np.searchsorted(self._late, items), len(self._late) - 1)
-            hit = np.flatnonzero(self._late[place] == items)
-            known[hit] = pick(known[hit], late[place[hit]])
+        hit, place = self._hits(items)
+        known[hit] = pick(known[hit], late[place])
         return known
+
+    def _hits(self, items: Ids) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return which of `items` are late ones, and which of these they are."""
+        if not len(self._late):
+            none = np.zeros(0, dtype=np.intp)
+            return none, none
+        place = np.minimum(np.searchsorted(self._late, items), len(self._late) - 1)
+        hit = np.flatnonzero(self._late[place] == items)
+        return hit, place[hit]
 
 
 class Counted:
@@ -192,8 +240,10 @@ class Counted:
 
     def at(self, wanted: Ids) -> Floats:
         """Return the value of each wanted item, NaN where there is no opinion."""
-        out: Floats = np.full(len(wanted), np.nan, dtype=np.float32)
         inside = wanted < self._moment.n
+        if inside.all():  # as it came, which is known again
+            return _logarithm(self._moment.counts(wanted)[self._row])
+        out: Floats = np.full(len(wanted), np.nan, dtype=np.float32)
         out[inside] = _logarithm(self._moment.counts(wanted[inside])[self._row])
         return out
 
