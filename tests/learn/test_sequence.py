@@ -11,9 +11,11 @@ import torch
 from numbered import COLD, DAY, NOW, N, empty, make_view, query, state, vectors
 from penchant.learn.sequence import SequenceConfig, SequenceLearner, _windows
 from penchant.learn.view import View
-from penchant.recall.assemble import load_sequence
+from penchant.recall.assemble import RecallPlan, load_sequence
 from penchant.recall.sequence import Sequence, gap_buckets
+from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
+from penchant.store.vectors import Kind
 
 torch.set_num_threads(1)  # a network this small is done before a second thread has woken up
 LENGTH = 7
@@ -202,3 +204,23 @@ def test_windows_cover_every_step_once_newest_first() -> None:
     assert windows == [[1, 3], [12, 20], [5, 13], [3, 6], [20, 28]]
     steps = [n for begin, end in windows for n in range(begin, end - 1)]
     assert sorted(steps) == [1, *range(3, 19), *range(20, 27)]
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_a_smaller_table_gives_nearly_the_same_answers(
+    kind: Kind, tmp_path: Path, learner: SequenceLearner, served: Sequence
+) -> None:
+    folder = Artefacts(tmp_path)
+    learner.save(folder)
+    RecallPlan(sequence=("sequence",), covisitation=False).save(folder)
+    full = folder.path("sequence.table.npy").stat().st_size
+    shrink(folder, RecallConfig(vectors=kind))
+    assert folder.path("sequence.table.npy").stat().st_size < 0.8 * full
+    small = load_sequence(folder, "sequence")
+    for length in (1, 4, 12):
+        wanted = served.score(query(), walked(length))
+        found = small.score(query(), walked(length))
+        assert found.values.dtype == np.float32
+        np.testing.assert_array_equal(np.isnan(found.values), np.isnan(wanted.values))
+        spread = float(np.nanstd(wanted.values))
+        np.testing.assert_allclose(found.values, wanted.values, atol=0.05 * spread)

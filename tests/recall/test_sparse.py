@@ -118,3 +118,18 @@ def test_it_comes_back_from_its_arrays() -> None:
     back = SparseRows.load(sparse.arrays("near"), "near")
     assert set(sparse.arrays("near")) == {"near.starts", "near.columns", "near.values"}
     np.testing.assert_array_equal(to_dense(back, 4), to_dense(sparse, 4))
+
+
+def test_the_largest_entries_of_a_matrix_are_those_of_the_whole() -> None:
+    dense = matrix(60, 50, 4)
+    whole = SparseRows.from_dense(dense, 50)
+    for keep in (1, 7, 50, 99):
+        pruned = whole.largest(keep)
+        np.testing.assert_array_equal(
+            to_dense(pruned, 50), to_dense(SparseRows.from_dense(dense, keep), 50)
+        )
+        assert all((np.diff(pruned.row(r)[0]) > 0).all() for r in range(60))
+        assert np.diff(pruned.starts).max() <= keep
+    none = np.zeros(0, dtype=np.int32)
+    empty = SparseRows.from_pairs(none, none, none.astype(np.float64), 3).largest(2)
+    assert (empty.n_rows, len(empty.values)) == (3, 0)

@@ -21,6 +21,8 @@ from penchant.learn.gate import Incumbent
 from penchant.learn.rehearsal import rehearse
 from penchant.learn.training import Outcome
 from penchant.learn.view import View
+from penchant.recall.sizes import RecallConfig, shrink
+from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
@@ -110,6 +112,7 @@ def publish(
     if verdict is not None and not verdict.published:
         shutil.rmtree(folder)
         return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
+    shrink(Artefacts(folder), store.settings.section("recall", RecallConfig))
     try:
         report["rehearsed"] = rehearse(store, folder, view, offset)
     except Error:

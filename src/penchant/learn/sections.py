@@ -17,6 +17,7 @@ from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
 from penchant.rank.asking import AnswerConfig
+from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
 
 SECTIONS: Mapping[str, type[Any]] = {
@@ -26,6 +27,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "text": TextConfig,
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
+    "recall": RecallConfig,
     "learn": LearnSection,
 }
 

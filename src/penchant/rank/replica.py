@@ -282,7 +282,9 @@ class Replica:
         known = served.vectors.rows(order)
         fresh = np.isfinite(vectors[:, 0])
         if known.shape == vectors.shape:
-            same = np.abs(known - vectors).max(axis=1, initial=0.0) < 1e-3
+            # A file of int8 has steps of a 127th of a row's largest number.
+            step = np.maximum(1e-3, np.abs(vectors).max(axis=1, initial=0.0) / 127)
+            same = np.abs(known - vectors).max(axis=1, initial=0.0) < step
             fresh = ~(same | (np.isnan(known[:, 0]) & ~fresh))
         order, vectors = order[fresh], vectors[fresh]
         served.vectors.set(order, vectors)

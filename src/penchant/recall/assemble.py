@@ -135,7 +135,7 @@ def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
     return Sequence(
         name,
         session,
-        np.asarray(table),
+        Vectors(table),
         np.asarray(bias),
         int(meta["length"]),
         project=project,

@@ -19,6 +19,7 @@ import onnxruntime as ort
 from penchant.interests.state import State
 from penchant.recall.source import Scores
 from penchant.store.log import Events
+from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Query
 
 GAP_BUCKETS = 16
@@ -43,14 +44,14 @@ def quiet_session(path: Path, threads: int = 1) -> ort.InferenceSession:
 class Sequence:
     """Scores by the product of the network's output with the item table.
 
-    `table` float32[n, d] has rows of NaN for items the model does not know; `bias` float32[n].
+    `table` holds a row for each item the model knows; `bias` is float32[n].
     """
 
     def __init__(
         self,
         name: str,
         session: ort.InferenceSession,
-        table: Floats,
+        table: Vectors,
         bias: Floats,
         length: int,
         *,
@@ -76,27 +77,18 @@ class Sequence:
         numbers = numbers[known]
         rows = vectors[known] @ self._project.T + self._offset
         with self._lock:
-            need = int(numbers.max()) + 1
-            table, bias = self._table, self._bias
-            if need > len(table):
-                more = max(need - len(table), len(table) // 10)
-                table = np.pad(table, ((0, more), (0, 0)), constant_values=np.nan)
-                bias = np.pad(bias, (0, more), constant_values=self._new_bias)
-            elif not table.flags.writeable:
-                table, bias = table.copy(), bias.copy()
-            table[numbers] = rows
-            self._table, self._bias = table, bias
+            missing = int(numbers.max()) + 1 - len(self._bias)
+            if missing > 0:
+                more = max(missing, len(self._bias) // 10)
+                self._bias = np.pad(self._bias, (0, more), constant_values=self._new_bias)
+            # After the bias: who finds a row finds what to add to it.
+            self._table.set(numbers, rows)
 
     def hidden(self, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
-        with self._lock:
-            table = self._table
-        return self._hidden(state, table)
-
-    def _hidden(self, state: State, table: Floats) -> Floats | None:
         liked = state.liked
-        keep = np.flatnonzero(liked.items < len(table))
-        keep = keep[np.isfinite(table[liked.items[keep], 0])][-self.length :]
+        rows = self._table.rows(liked.items)
+        keep = np.flatnonzero(np.isfinite(rows).all(axis=1))[-self.length :]
         if not len(keep):
             return None
         times = liked.times[keep]
@@ -104,22 +96,20 @@ class Sequence:
         gaps[1:] = gap_buckets(times[1:] - times[:-1])
         ahead = gap_buckets(np.array([state.now - times[-1]]))
         (out,) = self._session.run(
-            None, {"rows": table[liked.items[keep]][None], "gaps": gaps[None], "ahead": ahead}
+            None, {"rows": rows[keep][None], "gaps": gaps[None], "ahead": ahead}
         )
         hidden: Floats = out[0]
         return hidden
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense logit, NaN for items without a row; None without known history."""
-        with self._lock:
-            table, bias = self._table, self._bias
-        hidden = self._hidden(state, table)
+        hidden = self.hidden(state)
         if hidden is None:
             return None
-        values = table @ hidden + bias
-        if len(values) < query.n_items:
-            values = np.pad(values, (0, query.n_items - len(values)), constant_values=np.nan)
-        return Scores(values[: query.n_items].astype(np.float32, copy=False))
+        values = self._table.dot(hidden, query.n_items)
+        bias = self._bias[: query.n_items]
+        values[: len(bias)] += bias
+        return Scores(values)
 
     def fold(self, tail: Events) -> None:
         """Learn nothing: the weights are the snapshot's; the history they read is live."""

@@ -69,6 +69,16 @@ class SparseRows:
         starts = np.searchsorted(r, np.arange(n_rows + 1)).astype(np.int64)
         return cls(starts, c.astype(np.int32), total.astype(np.float32))
 
+    def largest(self, keep: int) -> SparseRows:
+        """Return the matrix with the `keep` largest entries by magnitude of each row."""
+        row = np.repeat(np.arange(self.n_rows), np.diff(self.starts))
+        order = np.lexsort((-np.abs(self.values), row))
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order)) - self.starts[row]
+        kept = rank < keep
+        starts = np.concatenate(([0], np.cumsum(np.minimum(np.diff(self.starts), keep))))
+        return SparseRows(starts.astype(np.int64), self.columns[kept], self.values[kept])
+
     @property
     def n_rows(self) -> int:
         """The number of rows; a row number at or above it is an empty row."""

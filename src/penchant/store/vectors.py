@@ -1,8 +1,9 @@
 """Vectors by item number: a matrix mapped from a file, and the rows that arrived since.
 
 Exact scores by one matrix-vector product. Rows of NaN mean "no vector": they score NaN by
-themselves, without a mask. An int8 file keeps, after the d bytes of a row, the four of its scale
-(Jacob et al. 2018, "Quantization and Training of Neural Networks", symmetric, per row).
+themselves, without a mask. A file of float16 is half as large. One of int8 is a quarter, and keeps,
+after the d bytes of a row, the four of its scale (Jacob et al. 2018, "Quantization and Training of
+Neural Networks", symmetric, per row).
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import numpy.typing as npt
 from penchant.store.faults import StoreError, fault
 from penchant.types import Floats, Ids, InvalidInput
 
+Kind = Literal["float32", "float16", "int8"]
+
 _SCALE = 4
 _LEVELS = 127.0
-# A block of int8 rows is widened in the second-level cache.
+# A block of narrow rows is widened in the second-level cache.
 _BLOCK = 1024
 
 
@@ -46,9 +49,9 @@ class Vectors:
     def __init__(self, matrix: Floats | None = None) -> None:
         base = np.zeros((0, 0), dtype=np.float32) if matrix is None else np.asarray(matrix)
         scales: Floats | None = None
-        if base.ndim != 2 or base.dtype not in (np.float32, np.int8):
+        if base.ndim != 2 or base.dtype not in (np.float32, np.float16, np.int8):
             raise InvalidInput(
-                f"expected float32[n, d] or the int8 rows that save() writes, got "
+                f"expected float32[n, d], float16[n, d] or the int8 rows that save() writes, got "
                 f"{base.dtype}{list(base.shape)}"
             )
         if base.dtype == np.int8:
@@ -148,8 +151,8 @@ class Vectors:
                 )
             self._state = _with(self._state, numbers, rows)
 
-    def save(self, path: str | Path, kind: Literal["float32", "int8"] = "float32") -> None:
-        """Write every row, late ones included, as one .npy file; a quarter of the size as int8."""
+    def save(self, path: str | Path, kind: Kind = "float32") -> None:
+        """Write every row, late ones included, as one .npy file of this kind."""
         state = self._state
         path = Path(path)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -173,14 +176,15 @@ class Vectors:
 
 def _products(state: _State, query: Floats, out: Floats) -> None:
     known = out.shape[-1]
-    if state.scales is None:
+    if state.base.dtype == np.float32:
         if known:
             np.matmul(query, state.base[:known].T, out=out)
         return
     for start in range(0, known, _BLOCK):
         end = min(start + _BLOCK, known)
         np.matmul(query, state.base[start:end].astype(np.float32).T, out=out[..., start:end])
-    out *= state.scales[:known]
+    if state.scales is not None:
+        out *= state.scales[:known]
 
 
 def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
