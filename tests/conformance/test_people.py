@@ -38,6 +38,10 @@ def test_people_are_numbered_and_read_back(store: Store) -> None:
         "new": 1, "changed": 1, "same": 1,
     }  # fmt: skip
     assert people.numbers(["cy", "ann", "nobody", "bob", "ann"]).tolist() == [2, 0, -1, 1, 0]
+    for name, number in (("cy", 2), ("ann", 0), ("nobody", -1), ("\ud800", -1)):
+        one = people.numbers([name])
+        assert one.tolist() == [number]
+        assert one.dtype == np.int32
     assert people.numbers([]).dtype == np.int32
     assert people.get([1, 0]).rows() == [(1, "bob", '{"age": 4}'), (0, "ann", '{"age": 3}')]
     assert people.get([]).is_empty()

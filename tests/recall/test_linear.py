@@ -85,3 +85,25 @@ def test_factors_without_a_known_item_have_no_score() -> None:
     factors = np.full((3, 2), np.nan, dtype=np.float32)
     source = Factors("factors", factors, alpha=1.0, regularization=0.1, recency=Recency())
     assert source.score(query(n_items=3), state(np.array([0, 2], dtype=np.int32))) is None
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 16, 40])
+def test_short_and_long_histories_are_folded_alike(length: int) -> None:
+    """Around half as many items as factors, where the way to solve changes."""
+    rng = np.random.default_rng(length)
+    factors = rng.normal(size=(60, 16)).astype(np.float32)
+    factors[50] = np.nan
+    source = Factors("factors", factors, alpha=20.0, regularization=0.05, recency=Recency())
+    items = rng.permutation(60)[:length].astype(np.int32)
+    strengths = rng.random(length).astype(np.float32) + 0.1
+    person = state(items, times=(NOW - np.arange(length, 0, -1)).tolist(), strengths=strengths)
+    had = np.isfinite(factors[items, 0])
+    known = np.delete(factors, 50, axis=0).astype(np.float64)
+    rows, sure = factors[items[had]].astype(np.float64), 20.0 * strengths[had]
+    left = known.T @ known + (rows.T * sure) @ rows + 0.05 * np.eye(16)
+    want = factors @ np.linalg.solve(left, rows.T @ (1.0 + sure))
+    for n in (30, 60, 75):
+        values = source.score(query(n_items=n), person).values
+        assert values.shape == (n,)
+        np.testing.assert_allclose(values[:60], want[:n], rtol=2e-4, atol=1e-5)
+        assert np.isnan(values[60:]).all()

@@ -83,7 +83,8 @@ class Factors:
     """Scores by item factors and a person's factor solved for on the spot (iALS, Hu et al. 2008).
 
     The person's vector is x = (Y'Y + Y'(C - I)Y + reg I)^-1 Y'c with confidence c = alpha * weight
-    of what was wanted, so anyone with one known item has one, stored or not.
+    of what was wanted, so anyone with one known item has one, stored or not. A history shorter than
+    the factors is a small correction of (Y'Y + reg I)^-1 (Woodbury 1950).
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Factors:
         known = factors[np.isfinite(factors[:, 0])]
         self._gram = (known.T @ known).astype(np.float64)
         self._gram[np.diag_indices(len(self._gram))] += regularization
+        self._inverse = np.linalg.inv(self._gram)
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense score, NaN for items without factors; None without history."""
@@ -105,13 +107,27 @@ class Factors:
         if not known.any():
             return None
         rows = self.factors[liked.items[known]].astype(np.float64)
-        confidence = self._alpha * self.recency.weights(liked, query.now)[known]
-        left = self._gram + (rows.T * confidence) @ rows
-        person = np.linalg.solve(left, rows.T @ (1.0 + confidence))
-        values = (self.factors @ person.astype(np.float32))[: query.n_items]
-        if len(values) < query.n_items:
-            values = np.pad(values, (0, query.n_items - len(values)), constant_values=np.nan)
-        return Scores(values.astype(np.float32))
+        confidence = self._alpha * self.recency.weights(liked, query.now)[known].astype(np.float64)
+        person = self._person(rows, confidence).astype(np.float32)
+        n = min(len(self.factors), query.n_items)
+        values: Floats = np.empty(query.n_items, dtype=np.float32)
+        np.matmul(self.factors[:n], person, out=values[:n])
+        values[n:] = np.nan
+        return Scores(values)
+
+    def _person(
+        self, rows: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.floating]:
+        right = rows.T @ (1.0 + confidence)
+        if 2 * len(rows) > len(self._gram):
+            return np.linalg.solve(self._gram + (rows.T * confidence) @ rows, right)
+        spread = rows @ self._inverse
+        start = self._inverse @ right
+        inner = np.eye(len(rows)) + confidence[:, None] * (spread @ rows.T)
+        found: npt.NDArray[np.floating] = start - spread.T @ np.linalg.solve(
+            inner, confidence * (rows @ start)
+        )
+        return found
 
     def fold(self, tail: Events) -> None:
         """Learn nothing: factors are the snapshot's; the person's own is solved per request."""
