@@ -276,10 +276,19 @@ class Explanation:
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What a training learned, kept, left out and measured; `data` is the snapshot's manifest."""
+    """What a training learned, kept, left out and measured; `data` is the snapshot's manifest.
+
+    `snapshot` is the one that serves now: the new one, or the one before where `published` is False
+    because the new one did worse; `data["gate"]` has the comparison.
+    """
 
     snapshot: str
     data: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def published(self) -> bool:
+        """Whether what was learned serves now."""
+        return bool(self.data.get("published", True))
 
     @property
     def measured(self) -> Mapping[str, float]:
@@ -288,9 +297,12 @@ class TrainReport:
         return measured
 
     def __str__(self) -> str:
-        data, choice = self.data, self.data["choice"]
+        data, choice, gate = self.data, self.data["choice"], self.data.get("gate")
+        serving = f"snapshot {self.snapshot}: learned"
+        if not self.published:
+            serving = f"not published, snapshot {self.snapshot} goes on serving: this one learned"
         lines = [
-            f"snapshot {self.snapshot}: learned from {data['events']:,} events of "
+            f"{serving} from {data['events']:,} events of "
             f"{data['users']:,} people on {data['items']:,} items in "
             f"{data['total_seconds']:.0f} s (effort {data['effort']})",
             f"scorer: {choice['scorer']}"
@@ -303,6 +315,14 @@ class TrainReport:
             f"  {name} adds {gain:+.4f}" + (", left out" if name in data["left_out"] else "")
             for name, gain in data["ablation"].items()
         ]
+        if gate is not None:
+            lines.append(f"against snapshot {gate['against']}: {gate['reason']}")
+            if gate["interval"] is not None:
+                low, high = gate["interval"]
+                lines.append(
+                    f"  NDCG@10 {gate['ndcg']:.4f}, before {gate['ndcg_before']:.4f}, difference "
+                    f"[{low:+.4f}, {high:+.4f}] on {gate['requests']:,} requests that neither saw"
+                )
         if data.get("search") is not None:
             lines.append(data["search"]["summary"])
         return "\n".join(lines)
