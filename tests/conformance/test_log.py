@@ -86,6 +86,20 @@ def test_history_is_the_newest_up_to_now_oldest_first(store: Store) -> None:
         store.log.history(0, 3, now=float("nan"))
 
 
+def test_history_passes_over_kinds_without_counting_them(store: Store) -> None:
+    kinds = ("click", "impression", "view", "impression", "click", "search", "view")
+    store.log.append(events(*(("u", f"i{k}", k, kind, str(k)) for k, kind in enumerate(kinds))))
+
+    def told(n: int, *ignoring: str) -> list[int]:
+        return [int(t) for t in store.log.history(0, n, 1e9, ignoring).times]
+
+    assert told(3) == [4, 5, 6]
+    assert told(3, "impression", "search") == [2, 4, 6]
+    assert told(9, "view", "impression", "search", "never heard of") == [0, 4]
+    assert told(9, *kinds) == []
+    assert told(9) == list(range(7))
+
+
 def test_an_event_at_a_moment_is_visible_at_that_moment(store: Store) -> None:
     moments = [1_700_000_000 + k / 7 for k in range(40)]
     store.log.append(events(*[("u", "i", moment) for moment in moments]))

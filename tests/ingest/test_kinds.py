@@ -123,3 +123,16 @@ def test_scales_are_kept_in_the_directory_and_only_widen(tmp_path: Path) -> None
 def test_every_default_weight_is_spelt_as_it_is_looked_up() -> None:
     for name, weight in DEFAULT_WEIGHTS.items():
         assert Kinds().weight(name) == weight
+
+
+def test_idle_kinds_never_count_whatever_their_value() -> None:
+    kinds = Kinds(EventsConfig(weights={"glance": 0.2, "view": 0.5}))
+    names = ("impression", "search", "glance", "view", "skip", "read_time", "rating", "unheard of")
+    assert kinds.idle(names) == ("impression", "search", "glance")
+    for name in names:
+        values = np.array([np.nan, 0, 0.1, 1, 2, 3, 4, 5], dtype=np.float32)
+        found = kinds.strength((name,), np.zeros(len(values), dtype=np.int16), values)
+        counts = (found >= np.float32(kinds.config.wanted_from)) | (found < 0)
+        assert counts.any() == (name not in kinds.idle(names)), name
+    assert Kinds(EventsConfig(wanted_from=0.0)).idle(names) == ()
+    assert "view" in Kinds(EventsConfig(wanted_from=0.8)).idle(names)

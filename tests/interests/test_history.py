@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numbered import NOW, names
 from penchant.engine import Engine
 from penchant.ingest.kinds import Kinds
-from penchant.interests.history import LAST, read, stateless, wanted_before
+from penchant.interests.history import LAST, MOST, read, stateless, wanted_before
 from penchant.interests.state import State
 from penchant.learn.publish import open_view
 from penchant.learn.walk import Histories
@@ -96,6 +96,76 @@ def test_a_training_reads_the_same_history(store, kinds) -> None:
     np.testing.assert_array_equal(trained.times, live.times)
     np.testing.assert_array_equal(trained.strengths, live.strengths)
     np.testing.assert_array_equal(trained.liked.items, live.liked.items)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """People whose logs are full of what never counts, or hardly ever does."""
+    folder = tmp_path_factory.mktemp("crowded")
+    (folder / "penchant.toml").write_text('[encoder]\nmodel = "none"\n', encoding="utf-8")
+    rng = np.random.default_rng(0)
+    kinds = {
+        "shown much": {"impression": 0.9, "click": 0.05, "skip": 0.05},
+        "short looks": {"read_time": 0.9, "click": 0.1},
+        "undecided": {"rating": 1.0},
+        "decided": {"click": 0.9, "dislike": 0.1},
+        "shown only": {"impression": 1.0},
+        "few": {"impression": 0.995, "click": 0.005},
+    }
+    rows = []
+    for person, shares in kinds.items():
+        for place, kind in enumerate(rng.choice([*shares], 5000, p=[*shares.values()])):
+            value = {"rating": rng.choice([3.0, 5.0], p=[0.8, 0.2]), "read_time": 2.0}.get(kind)
+            row = {"user_id": person, "item_id": f"i{rng.integers(3000)}", "event": kind}
+            rows.append(row | {"value": value, "timestamp": NOW - 60.0 * (6000 - place)})
+    with Engine(folder) as engine:
+        engine.record(rows, now=NOW)
+    with open_store(folder) as opened:
+        yield opened
+
+
+PEOPLE = ("shown much", "short looks", "undecided", "decided", "shown only", "few")
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("ago", [0.0, 60.0 * 3000])
+def test_a_state_is_the_last_events_that_count_as_in_a_training(crowded, person, ago) -> None:
+    kinds = Kinds.from_settings(crowded.settings)
+    view, _, _ = open_view(crowded)
+    now = NOW - ago
+    view = view.where(view.times <= now)
+    (number,) = crowded.people.numbers([person])
+    live = read(crowded.log, kinds, int(number), now)
+    histories = Histories(view, LAST)
+    trained = histories.state(int(number), now)
+    assert len(live.items) == {"shown only": 0, "few": len(trained.items)}.get(person, LAST)
+    for name in ("items", "times", "strengths"):
+        np.testing.assert_array_equal(getattr(live, name), getattr(trained, name))
+    items, times = histories.recent(int(number), now)
+    found = wanted_before(crowded.log, kinds, int(number), now)
+    np.testing.assert_array_equal(found[0], items[-LAST:])
+    np.testing.assert_array_equal(found[1], times[-LAST:])
+
+
+def test_how_much_is_read_has_an_end(crowded, monkeypatch) -> None:
+    kinds = Kinds.from_settings(crowded.settings)
+    asked: list[int] = []
+    plain = crowded.log.history
+
+    def history(user, n, now, ignoring=()):
+        asked.append(n)
+        return plain(user, n, now, ignoring)
+
+    monkeypatch.setattr(crowded.log, "history", history)
+    reads = {"decided": [200], "shown much": [200, 200], "shown only": [200, 200]}
+    reads |= {"short looks": [200, 800, 3200], "undecided": [200, 800, 3200]}
+    for person, expected in reads.items():
+        (number,) = crowded.people.numbers([person])
+        asked.clear()
+        read(crowded.log, kinds, int(number), NOW)
+        assert asked == expected[: len(asked)], person
+        assert sum(asked) <= 200 + 200 + 800 + MOST
+        assert person not in ("decided", "shown much", "shown only") or asked == expected
 
 
 def test_words_of_the_last_half_hour_are_read_unless_the_request_brings_its_own(

@@ -197,6 +197,25 @@ class Kinds:
         """Return those of the names that no table knows; each counts as `unknown_weight`."""
         return tuple(k for k in kind_names if plain(k) not in self._known)
 
+    def idle(self, kind_names: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the names whose events are neither wanted nor rejected, at any value."""
+        return tuple(
+            name
+            for name in kind_names
+            if all(0 <= s < np.float32(self.config.wanted_from) for s in self._extremes(name))
+        )
+
+    def _extremes(self, kind: str) -> tuple[np.float32, ...]:
+        weight, config = np.float32(self.weight(kind)), self.config
+        match self.unit(kind):
+            case None:
+                shares: tuple[float, ...] = (1.0,)
+            case "stars":
+                shares = (0.5, 1.0, config.negative_weight, config.middle_weight)
+            case _:
+                shares = (0.0, 1.0)
+        return tuple(weight * np.float32(share) for share in shares)
+
     def with_scales(self, scales: Mapping[str, Scale]) -> Kinds:
         """Return these kinds knowing rating scales, each as wide as the widest ever seen."""
         merged = dict(self.scales)

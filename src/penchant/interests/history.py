@@ -13,7 +13,9 @@ from penchant.store.log import Events, Log
 from penchant.types import Floats, Ids, Times
 
 LAST = 200  # events that make up a state; older ones still count as seen
+MOST = 3_200  # events looked through for them, those of kinds that never count apart
 NOT_HAD = ("impression", "search")  # being shown an item, or asking, is not having had it
+Counted = tuple[npt.NDArray[np.int64], Floats]
 Encode = Callable[[str | None], Floats | None]
 RECENT_WORDS = 1_800.0  # seconds for which a person's own words steer what they are shown
 
@@ -30,14 +32,15 @@ def read(
     """Return the state of a stored person at `now`: nothing later than `now` is looked at.
 
     `words` asked with the request count before words the person used within half an hour, which
-    `encode` turns into a vector.
+    `encode` turns into a vector. The events of a state are the last `LAST` that count, however many
+    impressions came after them, as in a training.
     """
     if user < 0:
         return stateless(np.zeros(0, dtype=np.int32), now, words)
     events = log.history(user, LAST, now)
-    place, strengths = counted(kinds, events)
     if words is None and encode is not None:
         words = encode(_last_words(events, now))
+    events, (place, strengths) = _last(log, kinds, user, now, events, counted)
     return State(
         now=now,
         items=events.items[place],
@@ -48,7 +51,7 @@ def read(
     )
 
 
-def counted(kinds: Kinds, events: Events) -> tuple[npt.NDArray[np.int64], Floats]:
+def counted(kinds: Kinds, events: Events) -> Counted:
     """Return the places of the events that make up histories, and how much each was wanted.
 
     What is neither wanted nor rejected (an impression, a search, three of five stars) is no part
@@ -82,9 +85,40 @@ def wanted_before(log: Log, kinds: Kinds, user: int, now: float) -> tuple[Ids, T
     For what others learn from it: an event that has no weight there is left out.
     """
     events = log.history(user, LAST, now)
-    wanted = kinds.wanted(events.kind_names, events.kinds, events.values) & (events.items >= 0)
-    wanted &= events.shared > 0
-    return events.items[wanted], events.times[wanted]
+    events, (place, _) = _last(log, kinds, user, now, events, _shared)
+    return events.items[place], events.times[place]
+
+
+def _shared(kinds: Kinds, events: Events) -> Counted:
+    strengths = kinds.strength(events.kind_names, events.kinds, events.values)
+    wanted = (strengths >= np.float32(kinds.config.wanted_from)) & (events.items >= 0)
+    place = np.flatnonzero(wanted & (events.shared > 0))
+    return place, strengths[place]
+
+
+def _last(
+    log: Log,
+    kinds: Kinds,
+    user: int,
+    now: float,
+    events: Events,
+    count: Callable[[Kinds, Events], Counted],
+) -> tuple[Events, Counted]:
+    """Return events and the places of the last `LAST` that count; `events` are the newest of all.
+
+    Where those are too few, more are read, kinds that never count left out, until enough are found,
+    the history ends, or `MOST` were looked through.
+    """
+    found, size = count(kinds, events), LAST
+    idle = kinds.idle(events.kind_names) if len(events) == LAST else ()
+    passed = any(events.kind_names[kind] in idle for kind in np.unique(events.kinds))
+    # Where there was nothing to pass over, the first step has been read already.
+    step = size if passed else 4 * size
+    while len(found[0]) < LAST and len(events) == size and step <= MOST:
+        size = step
+        events = log.history(user, size, now, idle)
+        found, step = count(kinds, events), 4 * size
+    return events, (found[0][-LAST:], found[1][-LAST:])
 
 
 def _last_words(events: Events, now: float) -> str | None:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import (
+    LargeBinary,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from penchant.store import schema
 from penchant.store.appender import KEY_BYTES, Appender, checked
-from penchant.store.database import Database
+from penchant.store.database import Database, Prepared
 from penchant.store.log import Appended, Events
 from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
@@ -26,6 +38,7 @@ from penchant.types import InvalidInput
 CHUNK = 50_000
 READ = 50_000
 _LAST = 2**63 - 1
+_NONE = np.zeros(0, dtype=np.int32)
 
 
 def event_key(event_id: str) -> bytes:
@@ -68,18 +81,20 @@ class EventLog:
             table.context,
             table.slate_id,
         )
-        self._history = database.prepare(
+        history = (
             select(*columns)
             .where(table.user_number == bindparam("user"), table.time <= bindparam("now"))
             .order_by(table.time.desc(), table.event_offset.desc())
             .limit(bindparam("n"))
         )
-        self._seen = database.prepare(
-            select(table.item_number, table.kind)
+        # As one string: a row for each item takes three times as long.
+        listed = func.group_concat if database.dialect == "sqlite" else func.string_agg
+        seen = (
+            select(listed(cast(table.item_number, Text), literal_column("','")))
             .where(table.user_number == bindparam("user"), table.time <= bindparam("now"))
             .where(table.item_number.is_not(None))
-            .distinct()
         )
+        self._history, self._seen = (_without(database, query) for query in (history, seen))
         self._scan = database.prepare(
             select(*columns)
             .where(table.event_offset > bindparam("after"), table.event_offset <= bindparam("to"))
@@ -111,10 +126,14 @@ class EventLog:
             new=total, known=len(frame) - total, last=last if len(frame) else self.last()
         )
 
-    def history(self, user: int, n: int, now: float) -> Events:
-        """Return the person's newest `n` events up to `now`, oldest first."""
+    def history(self, user: int, n: int, now: float, ignoring: Sequence[str] = ()) -> Events:
+        """Return the person's newest `n` events up to `now`, oldest first.
+
+        Events of a kind in `ignoring` are passed over in the index, without being read.
+        """
+        statement = self._history(tuple(ignoring))
         rows = self._database.tuples(
-            self._history, user=int(user), now=microseconds(now), n=max(0, int(n))
+            statement, user=int(user), now=microseconds(now), n=max(0, int(n))
         )
         rows.reverse()
         return self._events(rows)
@@ -124,12 +143,10 @@ class EventLog:
 
         Events of a kind in `ignoring` (an impression, say) do not count.
         """
-        rows = self._database.tuples(self._seen, user=int(user), now=microseconds(now))
-        if ignoring:
-            names = self._names(max((kind for _, kind in rows), default=-1))
-            skipped = {number for number, name in enumerate(names) if name in ignoring}
-            rows = [row for row in rows if row[1] not in skipped]
-        return np.unique(np.fromiter((row[0] for row in rows), dtype=np.int32, count=len(rows)))
+        statement = self._seen(tuple(ignoring))
+        rows = self._database.tuples(statement, user=int(user), now=microseconds(now))
+        found = rows[0][0]
+        return np.unique(np.fromstring(found, dtype=np.int32, sep=",") if found else _NONE)
 
     def scan(self, after: int, limit: int, to: int = _LAST) -> Events:
         """Return at most `limit` events with offsets above `after` (0: the start), in order."""
@@ -196,6 +213,21 @@ class EventLog:
             kind_names=self._names(max(kinds, default=-1)),
             slates=_strings(slates),
         )
+
+
+def _without(database: Database, query: Select[Any]) -> Callable[[tuple[str, ...]], Prepared]:
+    """Return what gives the query prepared without events of some kinds, made once for each."""
+
+    @lru_cache(64)
+    def prepared(ignoring: tuple[str, ...]) -> Prepared:
+        if not ignoring:
+            return database.prepare(query)
+        # Asked by name in the statement itself: another process may have numbered a kind just now.
+        names = [schema.kinds.c.name == literal(name.encode(), LargeBinary) for name in ignoring]
+        numbers = select(schema.kinds.c.number).where(or_(*names))
+        return database.prepare(query.where(schema.events.c.kind.not_in(numbers)))
+
+    return prepared
 
 
 def joined(parts: Sequence[Events]) -> Events:

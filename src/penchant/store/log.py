@@ -51,8 +51,8 @@ class Log(Protocol):
     def append(self, events: pl.DataFrame) -> Appended:
         """Return how many events were new and known; all of them are durable by then."""
 
-    def history(self, user: int, n: int, now: float) -> Events:
-        """Return the person's newest `n` events up to `now`, oldest first."""
+    def history(self, user: int, n: int, now: float, ignoring: Sequence[str] = ()) -> Events:
+        """Return the person's newest `n` events up to `now`, oldest first, but some kinds."""
 
     def seen(self, user: int, now: float, ignoring: Sequence[str] = ()) -> npt.NDArray[np.int32]:
         """Return the items the person has events with up to `now`, kinds in `ignoring` apart."""
