@@ -495,3 +495,28 @@ def test_times_are_datetimes_text_or_seconds(engine: penchant.Engine) -> None:
     assert ids(engine.recommend("ann", now=moment)) == expected
     assert ids(engine.recommend("ann", now=moment.replace(tzinfo=None))) == expected
     assert ids(engine.recommend("ann", now=moment - timedelta(days=400))) != expected
+
+
+# Words
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("The Mars Signal", "s2"), ("w5", "w5")])
+def test_who_names_an_item_gets_it_first(reader: penchant.Engine, text: str, wanted: str) -> None:
+    for person in ("ann", "eve", "somebody new"):
+        slate = reader.recommend(person, text=text, seen="keep", now=world.NOW, log=False)
+        assert slate[0].item_id == wanted
+    assert reader.rank("ann", ["w1", "s6", wanted], text=text, now=world.NOW)[0].item_id == wanted
+
+
+def test_words_are_found_without_a_language_model_and_at_once(engine: penchant.Engine) -> None:
+    assert ids(engine.recommend("eve", 1, text="cattle rustlers", now=world.NOW)) == ["w4"]
+    engine.add([Item("zh", "\u661f\u9645\u65c5\u884c\u8005\u7684\u56de\u5fc6\u5f55")])
+    slate = engine.recommend("eve", 3, text="\u56de\u5fc6\u5f55", now=world.NOW)
+    assert slate[0].item_id == "zh"
+    because = engine.explain(slate, "zh")
+    assert "your words are in its text" in because.sentence
+    total = sum(reason.weight for reason in because.contributions)
+    assert total == pytest.approx(slate[0].score, rel=1e-3)
+    engine.remove("zh")
+    assert "zh" not in ids(engine.recommend("eve", 20, text="\u56de\u5fc6\u5f55", now=world.NOW))
+    assert "lexical" not in str(engine.recommend("eve", now=world.NOW).trace)

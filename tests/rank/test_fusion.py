@@ -8,7 +8,8 @@ import pytest
 from numbered import query, state, vectors
 from penchant.rank.fusion import Fusion, normalised
 from penchant.rank.newcomer import ForNewcomers
-from penchant.rank.words import ASKED, SAID, ForWords
+from penchant.rank.terms import FOUND, SCALE, START, WORDS, terms
+from penchant.rank.words import ASKED, SAID, WEIGHT, ForWords
 from penchant.types import Candidates
 
 NAN = float("nan")
@@ -67,6 +68,9 @@ class ByExtra:
         column = candidates.features[:, candidates.names.index("extra")]
         return replace(candidates, scores=column.astype(np.float32))
 
+    def scored_by(self, query: object, state: object) -> tuple[str, ...]:
+        return (self.name,)
+
 
 CROWD = pool([[1, 5, 0.1], [3, 4, 0.3], [NAN, 3, 0.2]], ("trending_30d", "extra", "text"))
 
@@ -104,3 +108,48 @@ def test_without_words_or_text_the_scorer_decides() -> None:
     textless = pool([[1, 5], [3, 4]], ("trending_30d", "extra"))
     person = state([], words=vectors()[0])
     assert stage(query(), person, textless).scores.tolist() == [5.0, 4.0]
+
+
+def asked(found: list[float]) -> Candidates:
+    """Return three candidates that the scorer thinks 5, 4 and 3 of, with what words say of them."""
+    rows = [[extra, share] for extra, share in zip((5, 4, 3), found, strict=True)]
+    return pool(rows, ("extra", "lexical"))
+
+
+def test_the_share_of_the_words_counts_without_a_language_model() -> None:
+    found = asked([NAN, 0.1, 0.4])
+    scored = ForWords(ByExtra())(query(text="a saloon"), state(["w1"]), found)
+    z = normalised(found.features[:, :1])[:, 0]
+    np.testing.assert_allclose(scored.scores, z + WEIGHT * np.array([0, 0.1, 0.4]), rtol=1e-5)
+    np.testing.assert_allclose(
+        scored.features[:, scored.names.index("term:found")], WEIGHT * np.array([0, 0.1, 0.4])
+    )
+
+
+@pytest.mark.parametrize("share", [0.99, 0.2])
+def test_what_bears_the_name_comes_first_whatever_else_speaks_for_others(share: float) -> None:
+    found = pool(
+        [[1000, 0.9, 0.99], [4, -0.9, 1.0 + share], [900, 0.8, 0.98], [3, NAN, 1.0 + share / 2]],
+        ("extra", "text", "lexical"),
+    )
+    person = state(["w1"], words=vectors()[0])
+    scored = ForWords(ByExtra())(query(text="shane"), person, found)
+    # And those of one name stand in the order that all else gives them.
+    assert np.argsort(-scored.scores).tolist() == [1, 3, 0, 2]
+    for place, extra in enumerate((1000, 4, 900, 3)):
+        part = terms(scored.names, scored.features[place])
+        total = extra * part[SCALE] + part[START] + part[WORDS] + part[FOUND]
+        assert scored.scores[place] == pytest.approx(total, abs=1e-4)
+
+
+def test_where_all_bear_the_name_nobody_is_lifted() -> None:
+    scored = ForWords(ByExtra())(query(text="x"), state([]), asked([1.5, 1.5, 1.5]))
+    np.testing.assert_allclose(
+        scored.scores, normalised(asked([1, 1, 1]).features[:, :1])[:, 0] + 0.5 * WEIGHT, rtol=1e-5
+    )
+
+
+def test_who_scored_is_told_with_the_words() -> None:
+    stage = ForWords(ByExtra())
+    assert stage.scored_by(query(text="x"), state([])) == ("words", "by extra")
+    assert stage.scored_by(query(), state([])) == ("by extra",)

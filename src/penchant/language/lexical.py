@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,7 @@ _QUERY_CHARACTERS = 1_000
 _DELTA_LEAST = 500
 _DELTA_SHARE = 0.05
 _K1, _B = 1.2, 0.75
+_UNUSED = ("scipy", "numba", "jax")
 
 
 class LexicalIndex:
@@ -161,15 +164,38 @@ def _build(rows: list[list[str]]) -> _Built:
     flat = np.fromiter((t for row in tokens for t in row), np.int32, int(starts[-1]))
     index = None
     if vocabulary:
-        # Imported here: it takes 0.1 s, and most requests have no words.
-        import bm25s
-
-        # It sets its logger to DEBUG, and would write into the log of whoever uses us.
-        logging.getLogger("bm25s").setLevel(logging.WARNING)
-        index = bm25s.BM25(k1=_K1, b=_B, method="lucene", csc_backend="numpy")
+        index = _bm25s().BM25(k1=_K1, b=_B, method="lucene", csc_backend="numpy")
         # It would add an empty word to what it is given.
         index.index((tokens, dict(vocabulary)), show_progress=False)
     return _Built(index, vocabulary, flat, starts, size=len(rows))
+
+
+def _bm25s() -> Any:
+    """Return the library. Imported late: it takes 0.1 s, and most requests have no words."""
+    hidden = _Hidden(threading.get_ident())
+    sys.meta_path.insert(0, hidden)
+    try:
+        import bm25s
+    finally:
+        sys.meta_path.remove(hidden)
+    # It sets its logger to DEBUG, and would write into the log of whoever uses us.
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s
+
+
+@dataclass(frozen=True)
+class _Hidden(MetaPathFinder):
+    """Hides libraries that bm25s loads where they are installed, and that nothing here uses.
+
+    From one thread only: others may be importing them.
+    """
+
+    thread: int
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Return None, or raise for what is hidden."""
+        if threading.get_ident() == self.thread and fullname.partition(".")[0] in _UNUSED:
+            raise ModuleNotFoundError(f"{fullname} is hidden from bm25s", name=fullname)
 
 
 def _words(text: str) -> list[str]:

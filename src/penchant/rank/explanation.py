@@ -34,7 +34,7 @@ from penchant.rank.sentences import (
     sentence,
     told,
 )
-from penchant.rank.terms import LATER, SCALE, START, WORDS, terms
+from penchant.rank.terms import FOUND, LATER, SCALE, START, WORDS, terms
 from penchant.types import Explanation, Floats, Reason
 
 CAUSES = {
@@ -127,7 +127,8 @@ def contributions(
     """
     parts = terms(shown.names, shown.row)
     scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
-    words, later = parts.pop(WORDS, 0.0), parts.pop(LATER, 0.0)
+    words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
+    later = parts.pop(LATER, 0.0)
     asked = WORDS in shown.scored_by
     causes: dict[str, float] = defaultdict(float)
     hints: tuple[Reason, ...] = ()
@@ -142,12 +143,13 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        causes[TREES] += shown.score - words - later
+        causes[TREES] += shown.score - words - found_words - later
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
     else:
         hints = summed(shown.names, shown.sources, shown.row, asked)
     causes[WORDS_CAUSE] += words
+    causes[LETTERS] += found_words
     ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
     out = [Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9]
     begun = (("where every item starts", start), (LATER_PAGE, later))

@@ -120,7 +120,8 @@ def load_pipeline(
         paths = [folder.path(name) for name in plan["models"]]
         scorer = Ranker(paths, plan["features"], threads)
     else:
-        scorer = Fusion(plan.get("weights", UNTRAINED_WEIGHTS))
+        # Words count beside the scorer, after it.
+        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0})
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer)
     stages = row_stages(recall, affinity, columns, vectors)

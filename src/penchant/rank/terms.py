@@ -14,7 +14,7 @@ import numpy as np
 from penchant.types import Candidates, Floats
 
 PREFIX = "term:"
-WORDS = "words"  # nearness to what was asked for
+WORDS, FOUND = "words", "found"  # nearness to what was asked for, and its very words
 SCALE, START = "scale", "start"  # scorer's own score = scale * what its trees say + start
 LATER = "later"  # what keeps the pages of a slate in order
 
