@@ -272,6 +272,46 @@ def test_a_roll_back_is_followed_by_every_process(shelf: Path, now: float) -> No
         assert engine.recommend("u1", now=now).snapshot == first
 
 
+def encoded(engine: penchant.Engine) -> int:
+    """Return how many texts were looked up or encoded since the directory was opened."""
+    engine.stages()
+    encoder = engine._replica._encoder
+    return encoder.hits + encoder.misses  # type: ignore[union-attr]
+
+
+def test_opening_encodes_only_what_changed_since_the_snapshot(shelf: Path, now: float) -> None:
+    with penchant.open(shelf) as engine:
+        assert encoded(engine) == 0
+        slate = [(line.item_id, line.score) for line in engine.recommend("u1", now=now)]
+        changed = slate[0][0]
+        engine.add([{"item_id": changed, "title": "A lighthouse keeper learns to fly"}])
+        engine.add([{"item_id": "another", "title": "A pilot who is afraid of the dark"}])
+        numbers = engine._replica.follow().columns.numbers([changed, "another"])
+        live = engine._replica.follow().vectors.rows(numbers)
+    with penchant.open(shelf) as engine:
+        assert encoded(engine) == 2
+        again = engine._replica.follow().vectors.rows(numbers)
+        np.testing.assert_allclose(again, live, atol=1e-5)
+        assert np.isfinite(live).all()
+    # Other texts of the same items: nothing that is known can be used.
+    (shelf / "penchant.toml").write_text('[text]\nparts = ["{category}", "{title}"]\n')
+    with penchant.open(shelf) as engine:
+        assert encoded(engine) > 50
+
+
+def test_a_snapshot_that_does_not_say_what_it_knows_is_used_too(shelf: Path, now: float) -> None:
+    with penchant.open(shelf) as engine:
+        slate = [(line.item_id, line.score) for line in engine.recommend("u1", now=now)]
+    manifest = snapshot_of(shelf) / "manifest.json"
+    content = json.loads(manifest.read_text())
+    del content["texts"]
+    manifest.write_text(json.dumps(content))
+    with penchant.open(shelf) as engine:
+        assert encoded(engine) > 50
+        again = [(line.item_id, line.score) for line in engine.recommend("u1", now=now)]
+    assert [i for i, _ in again] == [i for i, _ in slate]
+
+
 # Training
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from penchant.language.cache import CachedEncoder
 from penchant.language.encoder import Encoder
 from penchant.language.endpoint import EndpointEncoder
 from penchant.language.sentence import SentenceEncoder
+from penchant.language.template import TextConfig
 from penchant.language.weights import DEFAULT
 
 
@@ -68,3 +70,13 @@ def open_encoder(
     if cache_path is None or not config.cached:
         return encoder
     return CachedEncoder(encoder, cache_path, most=config.cached, read_only=read_only)
+
+
+def text_space(encoder: EncoderConfig, text: TextConfig) -> str:
+    """Return what names the vectors that these configurations make of items.
+
+    Under equal names, an item that did not change has the vector it had.
+    """
+    which = {"model", "precision", "max_tokens", "endpoint", "revision"}
+    content = encoder.model_dump_json(include=which) + text.model_dump_json()
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

@@ -14,7 +14,7 @@ import numpy as np
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
-from penchant.language.open import EncoderConfig, open_encoder
+from penchant.language.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
 from penchant.learn.config import LearnConfig
 from penchant.learn.gate import Incumbent
@@ -52,6 +52,7 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
         offsets=events.offsets[keep],
         n_users=int(events.users.max()) + 1 if len(events) else 0,
         columns=columns,
+        item_change=tail.position.item_change,
     )
     return view, _vectors(store, tail.items, columns.n), tail.position.event_offset
 
@@ -68,6 +69,11 @@ def _vectors(store: Store, items: Any, n: int) -> Floats | None:
     raw[np.abs(raw).max(axis=1) == 0] = np.nan
     out[items["number"].to_numpy()] = raw
     return out
+
+
+def _space(store: Store) -> str:
+    encoder = store.settings.section("encoder", EncoderConfig)
+    return text_space(encoder, store.settings.section("text", TextConfig))
 
 
 def open_incumbent(store: Store, view: View) -> Incumbent | None:
@@ -106,6 +112,7 @@ def publish(
         "effort": config.effort,
         "seed": config.seed,
         "offset": offset,
+        "texts": {"change": view.item_change, "space": _space(store)},
         "until": float(view.times.max()),
         "created": time.time(),
     }

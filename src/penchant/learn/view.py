@@ -18,7 +18,7 @@ class View:
     `strengths` is how much each was wanted (negative: rejected), `shared` its weight, 0 to 1, in
     what others learn from it. `vectors` float32[n_items, d] are text vectors, NaN rows for items
     without text, or None where there is no language model. `offsets` are the events' places in the
-    log, None where they come from none.
+    log, None where they come from none. `item_change` is the last change of the catalogue it saw.
     """
 
     users: Ids
@@ -30,6 +30,7 @@ class View:
     columns: ItemColumns
     vectors: Floats | None = None
     offsets: npt.NDArray[np.int64] | None = None
+    item_change: int = 0
 
     @property
     def n_items(self) -> int:

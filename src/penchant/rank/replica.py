@@ -19,7 +19,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import stateless, wanted_before
 from penchant.language.cache import CachedEncoder
 from penchant.language.encoder import Encoder
-from penchant.language.open import EncoderConfig, open_encoder
+from penchant.language.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
 from penchant.language.whitening import Whitening
 from penchant.rank.pasts import Pasts
@@ -33,9 +33,9 @@ from penchant.store.columns import ItemColumns
 from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
-from penchant.store.tail import Position
+from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Ids, Query
+from penchant.types import Error, Floats, Query
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
@@ -88,7 +88,9 @@ class Replica:
         self._store = store
         self._kinds = kinds
         config = store.settings.section("encoder", EncoderConfig)
-        self._template = Template(store.settings.section("text", TextConfig))
+        text = store.settings.section("text", TextConfig)
+        self._template = Template(text)
+        self._space = text_space(config, text)
         # One for all snapshots: it follows the catalogue alone.
         self._lexical = Lexical("lexical", store.catalogue.changed, self._template)
         self._encoder: Encoder | None = None
@@ -122,7 +124,9 @@ class Replica:
             if due or tail.retracted or self._current() != served.snapshot:
                 return self._load()
             try:
-                self._learn_items(served, tail.items, served.columns.apply(tail.items))
+                if len(served.columns.apply(tail.items)):
+                    self._lexical.outdated()
+                self._learn_items(served, tail.items)
                 if len(wanted):
                     with self._pasts.remembered():
                         served.pipeline.recall.fold(wanted)
@@ -166,13 +170,15 @@ class Replica:
         tail = self._store.tail(Position())
         columns = ItemColumns()
         columns.apply(tail.items)
+        self._lexical.outdated()
         wanted = self._wanted(tail.events)
         popularity = Popularity(wanted.items, wanted.times)
         snapshot = self._store.snapshots.current()
         served = None
         if snapshot is not None and snapshot.id not in self._refused:
             try:
-                served = self._trained(snapshot, columns, popularity, tail.items)
+                items = self._unknown_to(snapshot, tail)
+                served = self._trained(snapshot, columns, popularity, items)
                 # Counts hold everything already; sources learn only what the snapshot never saw.
                 late = _take(wanted, wanted.offsets > int(snapshot.manifest.get("offset", 0)))
                 with self._pasts.remembered(wanted if len(late) else None):
@@ -209,8 +215,16 @@ class Replica:
             whitening=whitening,
             encoder=self._encoder,
         )
-        self._learn_items(served, items, np.arange(columns.n, dtype=np.int32))
+        self._learn_items(served, items)
         return served
+
+    def _unknown_to(self, snapshot: Snapshot, tail: Tail) -> pl.DataFrame:
+        """Return the items whose text vectors a snapshot lacks: those that changed after it."""
+        texts = snapshot.manifest.get("texts", {})
+        if not texts or texts["space"] != self._space:
+            return tail.items
+        until = tail.position.item_change
+        return self._store.catalogue.changed(int(texts["change"]), until)[0]
 
     def _untrained(
         self, columns: ItemColumns, popularity: Popularity, wanted: Events, items: pl.DataFrame
@@ -236,7 +250,7 @@ class Replica:
             encoder=self._encoder,
         )
         self._late, self._refit_at = 0, max(1000, len(wanted) // 4)
-        self._learn_items(served, items, np.arange(columns.n, dtype=np.int32))
+        self._learn_items(served, items)
         return served
 
     def _pipeline(
@@ -263,11 +277,9 @@ class Replica:
         keep = (strengths >= self._kinds.config.wanted_from) & (events.items >= 0)
         return _take(events, keep & (events.shared > 0))
 
-    def _learn_items(self, served: Served, rows: pl.DataFrame, numbers: Ids) -> None:
+    def _learn_items(self, served: Served, rows: pl.DataFrame) -> None:
         """Give changed items their text vector, and with it a place in every text source."""
-        if len(numbers):
-            self._lexical.outdated()
-        if self._encoder is None or not len(numbers):
+        if self._encoder is None or not len(rows):
             return
         order = rows["number"].to_numpy().astype(np.int32)
         try:

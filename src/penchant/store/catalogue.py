@@ -29,5 +29,5 @@ class Catalogue(Protocol):
     def get(self, numbers: Sequence[int]) -> pl.DataFrame:
         """Return the items with these numbers, in this order."""
 
-    def changed(self, after: int) -> tuple[pl.DataFrame, int]:
+    def changed(self, after: int, to: int | None = None) -> tuple[pl.DataFrame, int]:
         """Return the items that changed after change `after`, in order, and the last change."""
