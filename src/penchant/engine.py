@@ -71,14 +71,14 @@ class Engine:
     ) -> None:
         if effort not in get_args(Effort):
             raise InvalidInput(f"effort is one of {', '.join(get_args(Effort))}; got {effort!r}")
-        self._store = open_store(directory, url, read_only=read_only)
+        self._store = store = open_store(directory, url, read_only=read_only)
         self.directory = self._store.directory
         self.effort = effort
         self._url = url
         self._process = os.getpid()
         try:
-            privacy = Privacy.of(self.directory, checked(self._store.settings)["privacy"])
-            kinds = Kinds.from_settings(self._store.settings)
+            privacy = Privacy.of(self.directory, checked(store.settings)["privacy"], store.people)
+            kinds = Kinds.from_settings(store.settings)
             self._replica = Replica(self._store, kinds)
             self._asking = Asking(self._store, self._replica, kinds, privacy)
             self._showing = Showing(self._store)
@@ -248,9 +248,9 @@ class Engine:
         """Return everything the engine holds about a person, as plain data."""
         return export(self._store, user_id, self._asking.user(user_id))
 
-    def backup(self, target: str | Path) -> Path:
-        """Return the folder of a consistent copy, made while others read and write."""
-        return backup(self._store, target)
+    def backup(self, target: str | Path, *, key: bool = True) -> Path:
+        """Return the folder of a consistent copy, with the `key` of pseudonyms if there is one."""
+        return backup(self._store, target, key=key)
 
     def evaluate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from conformance.test_impressions import assert_same, shown
 from penchant.store.backup import backup, restore
 from penchant.store.faults import StoreDamaged, StoreError
 from penchant.store.open import Store, open_store
+from penchant.store.place import KEY_FILE, SCALES_FILE
 from penchant.store.settings import FILE
 from penchant.store.tail import Position
 from store.frames import events, items
@@ -93,6 +95,26 @@ def test_a_backup_is_a_store_and_a_store_can_be_made_from_it(
     assert sorted(p.name for p in (tmp_path / "server").iterdir()) == ["penchant.toml", "snapshots"]
     with open_store(target, read_only=True) as opened:
         assert_equal_stores(store, opened)
+
+
+def test_scales_and_the_key_of_pseudonyms_are_in_it_unless_it_is_left_out(
+    store: Store, tmp_path: Path
+) -> None:
+    fill(store)
+    (store.directory / SCALES_FILE).write_text('{"rating": [1, 10]}')
+    key = store.directory / KEY_FILE
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o644)
+    whole = backup(store, tmp_path / "whole")
+    again = restore(whole, tmp_path / "again")
+    for copy in (whole, again):
+        assert (copy / SCALES_FILE).read_text() == '{"rating": [1, 10]}'
+        assert (copy / KEY_FILE).read_bytes() == b"k" * 32
+        assert stat.S_IMODE((copy / KEY_FILE).stat().st_mode) == 0o600
+    apart = backup(store, tmp_path / "apart", key=False)
+    assert not (restore(apart, tmp_path / "keyless") / KEY_FILE).exists()
+    assert not (apart / KEY_FILE).exists()
+    assert (apart / SCALES_FILE).exists()
 
 
 def test_a_backup_is_taken_while_others_write(store: Store, tmp_path: Path) -> None:

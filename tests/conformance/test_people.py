@@ -154,3 +154,11 @@ def test_links_of_an_item_survive_a_person_of_the_same_name(store: Store) -> Non
     store.people.add_links(links(("5", "directed_by", "somebody", 1.0)))
     store.log.retract(user=0)
     assert len(store.people.links()) == 1
+
+
+def test_people_are_found_by_how_their_id_begins(store: Store) -> None:
+    ids = ["p_", "p_a", "p", "q_", "p_ä", "P_a", "p`", "乱"]
+    store.people.upsert(pl.DataFrame({"user_id": ids}))
+    assert store.people.named("p_", 9) == ["p_", "p_a", "p_ä"]
+    assert store.people.named("p_", 2) == ["p_", "p_a"]
+    assert store.people.named("x", 9) == []

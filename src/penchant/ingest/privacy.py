@@ -2,34 +2,48 @@
 
 A pseudonym is a keyed hash: the same person has the same pseudonym as long as the directory keeps
 its key, and without the key nobody can try out ids against the log. The key is a file beside the
-data; deleting it makes the pseudonyms of that directory anonymous for good.
+data; deleting it makes the pseudonyms of that directory anonymous for good. A key is made only
+where there are no pseudonyms yet: another one would make a stranger of everybody.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from penchant.ingest.columns import ALIASES, squeeze
+from penchant.store.place import KEY_FILE
 from penchant.types import Error
 
-KEY_FILE = "privacy.key"
+__all__ = ["KEY_FILE", "Privacy", "PrivacyConfig", "PrivacyError", "key_missing"]
+
 _KEY_BYTES = 32
+_MARK = "p_"
+_PSEUDONYM = re.compile(_MARK + "[0-9a-f]{32}")
 _YES, _NO = ("true", "1"), ("false", "0")
 
 
 class PrivacyError(Error):
     """The key of the pseudonyms is damaged or out of reach; the message says what to do."""
+
+
+class Named(Protocol):
+    """What this folder needs of a store's people: some of their ids."""
+
+    def named(self, begin: str, most: int) -> list[str]:
+        """Return at most `most` ids that begin with `begin`."""
+        ...
 
 
 class PrivacyConfig(BaseModel):
@@ -52,8 +66,19 @@ class Privacy:
     key: bytes | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, directory: Path, config: PrivacyConfig) -> Privacy:
-        """Return the rules of `directory`, making its key on the first use of pseudonyms."""
+    def of(cls, directory: Path, config: PrivacyConfig, people: Named | None = None) -> Privacy:
+        """Return the rules of `directory`, making its key on the first use of pseudonyms.
+
+        PrivacyError where `people` have pseudonyms already and the key they are made with is gone.
+        """
+        if config.pseudonyms and people is not None and key_missing(directory, people):
+            raise PrivacyError(
+                f"people are stored here under pseudonyms, and the key these are made with is "
+                f"missing: expected {directory / KEY_FILE}. Put the {KEY_FILE} of the original "
+                f"directory there (a backup may have been made without it). With another key "
+                f"everybody would become a stranger; where that is wanted, write {_KEY_BYTES} "
+                f"random bytes into it"
+            )
         try:
             return cls(config, _key(directory) if config.pseudonyms else None)
         except OSError as error:
@@ -67,7 +92,7 @@ class Privacy:
         if self.key is None:
             return user_id
         digest = blake2b(user_id.encode(), digest_size=16, key=self.key, person=b"penchant.user")
-        return "p_" + digest.hexdigest()
+        return _MARK + digest.hexdigest()
 
     def pseudonyms(self, user_ids: pl.Series) -> pl.Series:
         """Return the pseudonyms of a column of ids, null and empty ones as they are."""
@@ -107,6 +132,13 @@ class Privacy:
         if required:
             return ~granted.is_in(_YES).fill_null(False)
         return granted.is_in(_NO).fill_null(False)
+
+
+def key_missing(directory: Path, people: Named) -> bool:
+    """Return whether people of the store have pseudonyms that nothing here can make again."""
+    if (directory / KEY_FILE).exists():
+        return False
+    return any(_PSEUDONYM.fullmatch(user_id) for user_id in people.named(_MARK, 100))
 
 
 def _key(directory: Path) -> bytes:

@@ -16,9 +16,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from penchant.store.place import SCALES_FILE
 from penchant.types import Error, InvalidInput
 
-SCALES_FILE = "scales.json"
+__all__ = [
+    "SCALES_FILE",
+    "Scale",
+    "detect_scale",
+    "read_scales",
+    "share_of_scale",
+    "write_scales",
+]
 
 Scale = tuple[float, float]
 """The lowest and the highest rating."""

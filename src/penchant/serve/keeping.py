@@ -12,6 +12,7 @@ import typer
 from penchant.serve.answering import User
 from penchant.serve.arguments import Json, Shelf, Url, opened
 from penchant.serve.terminal import Terminal, plain
+from penchant.store.place import KEY_FILE
 from penchant.types import InvalidInput
 
 
@@ -72,14 +73,29 @@ def forget(
 def backup(
     shelf: Shelf,
     target: Annotated[Path, typer.Argument(help="A directory that is not there yet, or empty.")],
+    no_key: Annotated[
+        bool, typer.Option("--no-key", help="Leave the key of the pseudonyms out; keep it apart.")
+    ] = False,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """Copy a whole shelf while it is in use; the copy can be opened as it is."""
     terminal = Terminal(json)
     with opened(shelf, url, terminal) as engine, terminal.busy("copying"):
-        made = engine.backup(target)
-    terminal.answer({"shelf": str(shelf), "backup": str(made)}, f"{shelf} is copied to {made}")
+        made = engine.backup(target, key=not no_key)
+    said = [f"{shelf} is copied to {made}"]
+    held = (made / KEY_FILE).exists()
+    if held:
+        said.append(
+            f"The key of the pseudonyms is in it ({KEY_FILE}): with the copy anybody can try out "
+            "who is who. Guard it like the shelf, or leave the key out with --no-key."
+        )
+    elif (shelf / KEY_FILE).exists():
+        said.append(
+            f"The key of the pseudonyms is not in it: keep {shelf / KEY_FILE} apart. Without it "
+            "the copy knows nobody again, and a shelf made from it does not open."
+        )
+    terminal.answer({"shelf": str(shelf), "backup": str(made), "key": held}, *said)
 
 
 def restore(
@@ -89,9 +105,19 @@ def restore(
     json: Json = False,
 ) -> None:
     """Make a shelf from a backup; the directory must not be there yet, or be empty."""
+    from penchant.ingest.privacy import key_missing
     from penchant.store.backup import restore as restored
+    from penchant.store.open import open_store
 
     terminal = Terminal(json)
     with terminal.busy("restoring"):
         made = restored(backup, shelf, url)
-    terminal.answer({"backup": str(backup), "shelf": str(made)}, f"{made} holds what {backup} did")
+        with open_store(made, url, read_only=True) as store:
+            missing = key_missing(made, store.people)
+    said = [f"{made} holds what {backup} did"]
+    if missing:
+        said.append(
+            "People are stored in it under pseudonyms, and the backup was made without their key: "
+            f"copy the {KEY_FILE} of the original shelf to {made / KEY_FILE} before you open it."
+        )
+    terminal.answer({"backup": str(backup), "shelf": str(made), "key_missing": missing}, *said)

@@ -1,7 +1,8 @@
 """A copy of a whole store while it is in use, and a store from such a copy.
 
 A backup is a directory that can be opened as it is, whichever database the original lies in: tables
-in SQLite files, snapshots, settings.
+in SQLite files, snapshots, settings, rating scales, and the key of the pseudonyms unless it is left
+out.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from penchant.store.database import Database
 from penchant.store.faults import StoreDamaged, StoreError, fault
 from penchant.store.migrate import migrate
 from penchant.store.open import IMPRESSIONS_FILE, LOG_FILE, SNAPSHOTS, Store
-from penchant.store.place import as_path, prepare
+from penchant.store.place import KEY_FILE, SCALES_FILE, as_path, prepare
 from penchant.store.settings import FILE
 from penchant.store.snapshots import CURRENT, Snapshots
 
@@ -31,10 +32,12 @@ _LOGGED = tuple(t for t in schema.metadata.sorted_tables if t is not schema.impr
 _FILES = ((LOG_FILE, _LOGGED), (IMPRESSIONS_FILE, _SHOWN))
 
 
-def backup(store: Store, target: str | Path) -> Path:
+def backup(store: Store, target: str | Path, *, key: bool = True) -> Path:
     """Return the directory that now holds a copy of the store; it must not exist or be empty.
 
-    Everything acknowledged before is in it; nothing is half in it. Others may write meanwhile.
+    Everything acknowledged before is in it; nothing is half in it. Others may write meanwhile. With
+    `key` the key of the pseudonyms is in it, where there is one: without it the copy knows nobody
+    again, with it whoever has the copy can try ids out.
     """
     goal = as_path(target, "the target of a backup").absolute()
     if not store.read_only:
@@ -45,7 +48,7 @@ def backup(store: Store, target: str | Path) -> Path:
                 _copy_file(database.file, fresh / name)
             else:
                 _copy_out(database, fresh / name, tables)
-        _copy_rest(store.directory, fresh)
+        _copy_rest(store.directory, fresh, key=key)
     return goal
 
 
@@ -112,9 +115,15 @@ def _check(path: Path) -> None:
         raise StoreDamaged(f"{path} is damaged ({found}); restore another backup")
 
 
-def _copy_rest(source: Path, target: Path) -> None:
-    if (source / FILE).exists():
-        shutil.copy2(source / FILE, target / FILE)
+def _copy_rest(source: Path, target: Path, *, key: bool = True) -> None:
+    for name in (FILE, SCALES_FILE):
+        if (source / name).exists():
+            shutil.copy2(source / name, target / name)
+    if key and (source / KEY_FILE).exists():
+        # Nobody but its owner may read it, at no moment.
+        handle = os.open(target / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write((source / KEY_FILE).read_bytes())
     (target / SNAPSHOTS).mkdir()
     # `current` is read before the folders: what it names is then among them.
     pointer = source / SNAPSHOTS / CURRENT

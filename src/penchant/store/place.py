@@ -10,6 +10,9 @@ from pathlib import Path
 from penchant.store.faults import StoreError, StoreReadOnly
 from penchant.types import InvalidInput
 
+# Beside the tables and no part of any: without them a store answers otherwise, or for strangers.
+KEY_FILE, SCALES_FILE = "privacy.key", "scales.json"
+
 # SQLite in WAL mode shares memory between processes and trusts file locks; these give neither.
 _NETWORK = re.compile(
     r"(nfs4?|cifs|smb[23]|smbfs|afpfs|webdav|davfs|ncpfs|afs|glusterfs|ceph|lustre|beegfs|gpfs"

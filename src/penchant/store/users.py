@@ -53,6 +53,13 @@ class UserTable:
         """Return the number of each person as int32[n], -1 for somebody never seen or forgotten."""
         return self._numbering.numbers(user_ids)
 
+    def named(self, begin: str, most: int) -> list[str]:
+        """Return at most `most` ids that begin with `begin`, in the order of their bytes."""
+        name = schema.users.c.user_id
+        query = select(name).where(name >= begin).order_by(name).limit(most)
+        found = [str(row[0]) for row in self._database.rows(query)]
+        return [user_id for user_id in found if user_id.startswith(begin)]
+
     def get(self, numbers: Sequence[int]) -> pl.DataFrame:
         """Return number, user_id (null once forgotten) and attributes, in the order asked for."""
         wanted = [int(number) for number in numbers]
