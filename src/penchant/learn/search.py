@@ -103,10 +103,12 @@ def search(
     seconds: float,
     tell: Progress,
     share: float = 0.3,
+    most: int = 1000,
 ) -> tuple[RankerConfig, Searched]:
     """Return the parameters to use, `config` itself where nothing better was confirmed.
 
-    Takes no longer than `seconds`, those of an earlier, killed search with these `trials` included.
+    Takes no longer than `seconds`, nor more trials than `most`, those of an earlier, killed search
+    with the same `trials` included.
     A seed tries the same in the same order, resumed or not; how far it comes is the clock's.
     """
     one = _Search(rows, config, seed, share)
@@ -125,7 +127,7 @@ def search(
             tell(STEP, min(1.0, (now - began + spent) / seconds))
 
     with suppress(OutOfTime):
-        while True:
+        while len(trials.finished()) < most:
             watch()
             start = time.monotonic()
             given = None if trials.finished() else one.default()
