@@ -22,7 +22,8 @@ def weighed(pairs: LivePairs, now: float, n: int = N) -> np.ndarray:
     out = np.zeros((N, n), dtype=np.float32)
     for item in range(N):
         one = np.ones(1, dtype=np.float32)
-        pairs.weigh(out[item], np.array([item], dtype=np.int32), one, now)
+        to, weights = pairs.entries(np.array([item], dtype=np.int32), one, now)
+        np.add.at(out[item], to[to < n], weights[to < n])
     return out
 
 

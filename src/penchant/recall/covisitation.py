@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.interests.state import DAY, State
-from penchant.recall.live import LivePairs
+from penchant.recall.live import LivePairs, Weights
 from penchant.recall.source import Scores
 from penchant.recall.sparse import SparseRows
 from penchant.store.log import Events
@@ -111,18 +111,18 @@ class Covisitation:
         if self.together:
             weights[moments > 0] = 0.0
         weights = weights * liked.strengths[-self._last :]
+        to, value = self._live.entries(items, weights, query.now)
         if query.now >= self._until:
-            total = self.rows.weighted_sum(items, weights, query.n_items)
-        else:
-            total = np.zeros(query.n_items, dtype=np.float32)
-        self._live.weigh(total, items, weights, query.now)
-        found = np.flatnonzero(total)
+            known, more = self.rows.entries(items, weights)
+            to, value = np.concatenate((known, to)), np.concatenate((more, value))
+        inside = to < query.n_items
+        found, total = _summed(to[inside], value[inside], query.n_items)
         if not len(found):
             return None
         damp = np.ones(len(found), dtype=np.float32)
         inside = found < len(self._counts)
         damp[inside] = np.maximum(self._counts[found[inside]], 1.0)
-        values = total[found] / damp**self._damping
+        values = total / damp**self._damping
         return Scores(values.astype(np.float32), found.astype(np.int32))
 
     def fold(self, tail: Events) -> None:
@@ -174,3 +174,15 @@ class Covisitation:
         )
         n = int(items.max()) + 1
         self._live.load(SparseRows.from_pairs(froms, tos, weights, n), float(times.max()))
+
+
+def _summed(items: Ids, values: Weights, n: int) -> tuple[Ids, Floats]:
+    """Return each item once, ascending, with the sum of its values, where that is not 0."""
+    if 8 * len(items) < n:
+        found, place = np.unique(items, return_inverse=True)
+        total = np.bincount(place, weights=values, minlength=len(found)).astype(np.float32)
+    else:
+        total = np.bincount(items, weights=values, minlength=n).astype(np.float32)
+        found = np.arange(n, dtype=np.int32)
+    some = np.flatnonzero(total)
+    return found[some], total[some]

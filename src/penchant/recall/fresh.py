@@ -56,13 +56,17 @@ class Fresh:
         if near is not None:
             values *= np.float32(0.5)
             close = _dense(near, n)
-            np.add(values, close, out=values, where=np.isfinite(close))
+            unknown = np.flatnonzero(np.isnan(close))
+            alone = values[unknown]
+            values += close
+            values[unknown] = alone
         cold &= values > _CLAIM
-        found = np.flatnonzero(cold)
-        if 4 * len(found) > n:
-            values[~cold] = np.nan
+        count = int(np.count_nonzero(cold))
+        if 4 * count > n:
+            np.copyto(values, np.nan, where=~cold)
             return Scores(values)
-        return Scores(values[found], found.astype(np.int32)) if len(found) else None
+        found = np.flatnonzero(cold)
+        return Scores(values[found], found.astype(np.int32)) if count else None
 
     def _newness(self, moment: Moment) -> Floats:
         """Return float32[n]: 1 for what appears now, half as much with each half-life of age."""

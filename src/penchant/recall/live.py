@@ -45,16 +45,20 @@ class LivePairs:
             self._loads.append(rows)
             self._settle(time)
 
-    def weigh(self, total: Floats, items: Ids, weights: Floats, now: float) -> None:
-        """Add to float32[n] `total` the weights of what `items` lead to, each times its own."""
-        n = len(total)
-        tos: list[Ids] = []
-        values: list[Weights] = []
+    def entries(self, items: Ids, weights: Floats, now: float) -> tuple[Ids, Weights]:
+        """Return what `items` lead to, and the weights of that, each times its item's own.
+
+        What several of them lead to comes several times.
+        """
+        tos: list[Ids] = [np.zeros(0, dtype=np.int32)]
+        values: list[Weights] = [np.zeros(0)]
         with self._lock:
             settled = now >= self._until
             if settled:
                 for rows in self._loads:
-                    total += rows.weighted_sum(items, weights, n)[:n]
+                    to, value = rows.entries(items, weights)
+                    tos.append(to)
+                    values.append(value.astype(np.float64))
             for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
                 row = self._settled.get(item) if settled else None
                 if row is not None:
@@ -64,10 +68,7 @@ class LivePairs:
                 if late:
                     tos.append(np.array([b for b, _ in late], dtype=np.int32))
                     values.append(weight * np.array([w for _, w in late]))
-        if tos:
-            to, value = np.concatenate(tos), np.concatenate(values)
-            known = to < n
-            np.add.at(total, to[known], value[known].astype(np.float32))
+        return np.concatenate(tos), np.concatenate(values)
 
     def _settle(self, until: float) -> None:
         for item, pairs in list(self._recent.items()):

@@ -84,20 +84,26 @@ class SparseRows:
         """The number of rows; a row number at or above it is an empty row."""
         return len(self.starts) - 1
 
-    def weighted_sum(self, rows: Ids, weights: Floats, width: int) -> Floats:
-        """Return float32[width]: the sum over the given rows, each times its weight."""
+    def entries(self, rows: Ids, weights: Floats) -> tuple[Ids, Floats]:
+        """Return the columns and values of all given rows, each value times the weight of its row.
+
+        A column comes once for each row that has it.
+        """
         inside = rows < self.n_rows
         rows, weights = rows[inside], weights[inside]
         begin, end = self.starts[rows], self.starts[rows + 1]
         lengths = end - begin
-        total = int(lengths.sum())
-        if total == 0:
-            return np.zeros(width, dtype=np.float32)
         # Positions of all entries of all rows, without a Python loop over rows.
-        offset = np.repeat(begin - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
-        place = np.arange(total) + offset
-        value = self.values[place] * np.repeat(weights, lengths)
-        out = np.bincount(self.columns[place], weights=value, minlength=width)
+        offset = np.repeat(begin - np.concatenate(([0], np.cumsum(lengths)))[:-1], lengths)
+        place = np.arange(len(offset)) + offset
+        return self.columns[place], self.values[place] * np.repeat(weights, lengths)
+
+    def weighted_sum(self, rows: Ids, weights: Floats, width: int) -> Floats:
+        """Return float32[width]: the sum over the given rows, each times its weight."""
+        columns, values = self.entries(rows, weights)
+        if not len(columns):
+            return np.zeros(width, dtype=np.float32)
+        out = np.bincount(columns, weights=values, minlength=width)
         return out[:width].astype(np.float32)
 
     def row(self, r: int) -> tuple[Ids, Floats]:
