@@ -121,7 +121,7 @@ def publish(
         return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
     shrink(Artefacts(folder), store.settings.section("recall", RecallConfig))
     try:
-        report["rehearsed"] = rehearse(store, folder, view, offset)
+        report["rehearsed"] = rehearse(store, folder, view, report)
     except Error:
         shutil.rmtree(folder)
         raise

@@ -7,8 +7,9 @@ of the log, for a newcomer and, in words, for something out of the catalogue.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,24 +33,24 @@ class CannotAnswer(Error):
 class _Only(Snapshots):
     """Snapshots of which the one that is not published yet is current."""
 
-    def __init__(self, folder: Path, offset: int) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         super().__init__(folder.parent, read_only=True)
-        self._found = Snapshot(NAME, folder, {"offset": offset, "files": {}})
+        self._found = Snapshot(NAME, folder, manifest)
 
     def current(self) -> Snapshot | None:
         """Return the one that is rehearsed."""
         return self._found
 
 
-def rehearse(store: Store, folder: Path, view: View, offset: int) -> int:
+def rehearse(store: Store, folder: Path, view: View, manifest: Mapping[str, Any]) -> int:
     """Return how many requests the snapshot in `folder` answered; raises `CannotAnswer`.
 
-    `offset` is the last offset of the log that it knows, `view` the events up to there. An answer
-    is as long as was asked for, where the catalogue has as much, its scores are finite, and every
-    source took part.
+    `manifest` is what will be published with it, `view` the events that it knows. An answer is as
+    long as was asked for, where the catalogue has as much, its scores are finite, and every source
+    took part.
     """
     stage = copy.copy(store)  # the same parts, but for the snapshots
-    stage.snapshots = _Only(folder, offset)
+    stage.snapshots = _Only(folder, manifest)
     kinds = Kinds.from_settings(store.settings)
     replica = Replica(stage, kinds)
     asked = 0
