@@ -228,14 +228,14 @@ def test_in_the_tiny_world_the_second_film_follows_the_first(tmp_path) -> None:
 def test_a_large_catalogue_is_summed_as_a_small_one(together: bool) -> None:
     """Few entries among many items are added up in another way."""
     rng = np.random.default_rng(2)
-    froms, tos = (rng.integers(0, 40, 300).astype(np.int32) for _ in range(2))
-    rows = SparseRows.from_pairs(froms, tos, rng.random(300), 40)
+    froms, tos = (rng.integers(0, 40, 700).astype(np.int32) for _ in range(2))
+    rows = SparseRows.from_pairs(froms, tos, rng.random(700), 40)
     counts = rng.integers(0, 9, 40).astype(np.float32)
     source = Covisitation("pairs", rows, counts, together=together, recent=nobody)
     source.fold(tail([0, 0, 0, 0], [3, 60, 5, 3], [NOW - 9, NOW - 9, NOW - 9, NOW - 8]))
     person = state(np.array([3, 5, 60], dtype=np.int32), times=[NOW] * 3)
     small, large = (source.score(query(now=NOW, n_items=n), person) for n in (61, 100_000))
-    assert len(small.items) > 20
+    assert len(small.items) > 8
     np.testing.assert_array_equal(small.items, large.items)
     np.testing.assert_allclose(small.values, large.values, rtol=1e-6)
     cut = source.score(query(now=NOW, n_items=20), person)
