@@ -92,6 +92,8 @@ def test_a_store_of_an_older_version_opens(fixture: Path, tmp_path: Path) -> Non
         people = store.people.get(range(3))
         assert people["user_id"].to_list() == ["ann", None, "cy"]
         assert store.people.links().rows() == [("item-1", "directed_by", "somebody", 0.5)]
+        again = [{"user_id": "cy", "timestamp": "2999"}]
+        assert store.quarantine.add("time in the future", again) == 0
         assert store.quarantine.counts() == {"time in the future": 1}
         shown = store.impressions.get("slate-1")
         assert shown is not None

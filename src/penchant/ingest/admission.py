@@ -7,6 +7,7 @@ repeating the call adds nothing twice that matters.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -108,10 +109,15 @@ class Admission:
         return Counts.of(intake, {"new": done.new, "known": done.known})
 
     def _kept(self, intake: Intake) -> Intake:
-        """Put what was not believed into quarantine, by reason."""
-        for (reason,), rows in intake.quarantined.group_by("reason", maintain_order=True):
+        """Put what was not believed into quarantine, by reason, and count what lay there before."""
+        new = sum(
             self._store.quarantine.add(str(reason), rows)
-        return intake
+            for (reason,), rows in intake.quarantined.group_by("reason", maintain_order=True)
+        )
+        known = len(intake.quarantined) - new
+        if not known:
+            return intake
+        return replace(intake, counts={**intake.counts, "already_kept_aside": known})
 
 
 def _check(columns: Given) -> None:

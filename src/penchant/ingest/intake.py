@@ -24,7 +24,8 @@ class Intake:
     name of a rule), `user_id` (null where the row names nobody) and `row` (the row as it came, a
     JSON object). `counts` has `rows`, `accepted`,
     `quarantined` and `duplicates`, where rows = accepted + quarantined + duplicates, and one entry
-    for each rule that applied. `notes` are the assumptions made, as sentences. `scales` are the
+    for each rule that applied; once stored, `already_kept_aside` of the quarantined lay there from
+    an earlier reading. `notes` are the assumptions made, as sentences. `scales` are the
     rating scales seen, for `Kinds.with_scales`.
     """
 

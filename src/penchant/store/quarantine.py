@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import polars as pl
@@ -22,9 +24,13 @@ class Quarantine:
         self._database = database
 
     def add(self, reason: str, rows: pl.DataFrame | Iterable[Mapping[str, Any]]) -> int:
-        """Return how many rows were put away; values that JSON has no word for become text."""
+        """Return how many rows were put away that were not here for that reason already.
+
+        Of equal rows of one call each is one of its own, so a file read again adds nothing and
+        loses nothing. Values that JSON has no word for become text.
+        """
         listed = rows.to_dicts() if isinstance(rows, pl.DataFrame) else [dict(r) for r in rows]
-        values = [
+        values: list[dict[str, Any]] = [
             {
                 "reason": reason,
                 "user_id": None if row.get("user_id") is None else str(row["user_id"]),
@@ -32,14 +38,26 @@ class Quarantine:
             }
             for row in listed
         ]
+        again: Counter[str] = Counter()
+        for value in values:
+            row = str(value["row"])
+            value["digest"] = _digest(reason, row, again[row])
+            again[row] += 1
+        new = 0
         for start in range(0, len(values), CHUNK):
             part = values[start : start + CHUNK]
 
-            def job(connection: Connection, part: list[dict[str, Any]] = part) -> None:
-                connection.execute(schema.quarantine.insert(), part)
+            def job(connection: Connection, part: list[dict[str, Any]] = part) -> int:
+                digest = schema.quarantine.c.digest
+                asked = select(digest).where(digest.in_([value["digest"] for value in part]))
+                held = {bytes(row[0]) for row in connection.execute(asked)}
+                fresh = [value for value in part if value["digest"] not in held]
+                if fresh:
+                    connection.execute(schema.quarantine.insert(), fresh)
+                return len(fresh)
 
-            self._database.write(job, len(part))
-        return len(values)
+            new += self._database.write(job, len(part))
+        return new
 
     def counts(self) -> dict[str, int]:
         """Return how many rows lie here for each reason, most first."""
@@ -60,6 +78,12 @@ class Quarantine:
         return pl.DataFrame(
             rows, schema={"number": pl.Int64, "reason": pl.String, "row": pl.String}, orient="row"
         )
+
+
+def _digest(reason: str, row: str, again: int) -> bytes:
+    """Return what tells a row from others: its reason, content and how many were equal before."""
+    content = f"{len(reason)}:{reason}{again}:{row}".encode(errors="surrogatepass")
+    return blake2b(content, digest_size=16, person=b"penchant.aside").digest()
 
 
 def _text(value: Any) -> str:

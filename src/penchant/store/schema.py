@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = "0001"
+VERSION = "0002"
 
 # Only INTEGER PRIMARY KEY is the row id itself in SQLite; BIGINT would add a second B-tree.
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -149,8 +149,11 @@ quarantine = Table(
     Column("reason", Text, nullable=False),
     Column("user_id", Utf8),
     Column("row", Text, nullable=False),
+    # Of reason and row: what is read again is not kept twice.
+    Column("digest", LargeBinary, nullable=False),
     Index("quarantine_by_reason", "reason"),
     Index("quarantine_by_user", "user_id"),
+    Index("quarantine_by_digest", "digest", unique=True),
 )
 
 impressions = Table(
