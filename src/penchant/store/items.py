@@ -134,7 +134,7 @@ class ItemTable:
                 break
             rows.extend(tuple(row)[:-1] for row in part)
             position = part[-1][-1]
-        return _frame(rows), max(after, last)
+        return _frame(rows) if rows else _NONE, max(after, last)
 
     def last(self) -> int:
         """Return the number of the last change, 0 where there was none."""
@@ -221,3 +221,7 @@ def _frame(rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=schema_of_rows, orient="row").with_columns(
         pl.col("tags").str.json_decode(pl.List(pl.String))
     )
+
+
+# Nothing changed, which is what most events of a log come with.
+_NONE = pl.DataFrame(schema=STORED)
