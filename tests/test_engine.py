@@ -70,6 +70,8 @@ def test_people_and_links_come_in_too(tmp_path: Path) -> None:
             "attributes": {},
             "events": [],
             "links": [],
+            "shown": [],
+            "kept_aside": [],
         }
 
 

@@ -1,4 +1,4 @@
-"""Everything the log holds about one person, as plain data to be handed over."""
+"""Everything that is held about one person, as plain data to be handed over."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ ALL, EVER = 2**31 - 1, float(2**40)
 def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
     """Return the attributes, events and links of a person; `user` is -1 for somebody unknown.
 
-    Times are seconds; `user_id` is the id that was asked for, whatever pseudonym the log keeps.
+    With them `shown`, the slates they were given, and `kept_aside`, rows about them that were not
+    believed. Times are seconds; `user_id` is the id that was asked for, whatever pseudonym the log
+    keeps.
     """
     if user < 0:
-        return {"user_id": user_id, "attributes": {}, "events": [], "links": []}
+        nothing: dict[str, Any] = {"attributes": {}, "events": [], "links": [], "shown": []}
+        return {"user_id": user_id, **nothing, "kept_aside": _kept_aside(store, user_id)}
     events = store.log.history(user, ALL, EVER)
-    items = np.unique(events.items[events.items >= 0])
+    shown = list(store.impressions.of(user))
+    items = np.unique(np.concatenate([events.items, *(one.items for one in shown)]))
+    items = items[items >= 0]
     names = dict(zip(items.tolist(), store.catalogue.get(items.tolist())["item_id"], strict=True))
     people = store.people.get([user])
     name = people["user_id"][0]
@@ -51,4 +56,18 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
             )
         ],
         "links": links.filter((links["head"] == name) | (links["tail"] == name)).to_dicts(),
+        "shown": [
+            {
+                "slate_id": one.slate_id,
+                "timestamp": one.now,
+                "items": [names[item] for item in one.items.tolist()],
+                "context": one.notes.get("context", {}),
+            }
+            for one in shown
+        ],
+        "kept_aside": _kept_aside(store, name),
     }
+
+
+def _kept_aside(store: Store, name: str) -> list[dict[str, Any]]:
+    return [{"reason": reason, "row": json.loads(row)} for reason, row in store.quarantine.of(name)]

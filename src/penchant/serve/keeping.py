@@ -29,7 +29,7 @@ def export(
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Write everything that is held about a person as JSON: attributes, events, links."""
+    """Write everything held about a person as JSON: attributes, events, links, what was shown."""
     terminal = Terminal(json)
     with opened(shelf, url, terminal) as engine:
         data = plain(engine.export(user))

@@ -87,20 +87,28 @@ class Impressions:
         rows = self._database.rows(select(table).where(table.c.slate_id == slate_id))
         return _impression(rows[0]) if rows else None
 
+    def of(self, user: int) -> Iterator[Impression]:
+        """Yield what the person was shown, in order of time, with what waits to be written."""
+        if not self._database.read_only:
+            self.flush()
+        yield from self._each(schema.impressions.c.user_number == int(user), float("-inf"))
+
     def scan(
         self, since: float = float("-inf"), until: float = float("inf")
     ) -> Iterator[Impression]:
         """Yield the impressions shown from `since` to before `until`, in order of time."""
+        yield from self._each(schema.impressions.c.time < microseconds(until), since)
+
+    def _each(self, which: Any, since: float) -> Iterator[Impression]:
         table = schema.impressions
         after: tuple[int, str] = (microseconds(since), "")
-        end = microseconds(until)
         while True:
             later = (table.c.time > after[0]) | (
                 (table.c.time == after[0]) & (table.c.slate_id > after[1])
             )
             rows = self._database.rows(
                 select(table)
-                .where(later, table.c.time < end)
+                .where(later, which)
                 .order_by(table.c.time, table.c.slate_id)
                 .limit(1000)
             )

@@ -59,6 +59,13 @@ class Quarantine:
             new += self._database.write(job, len(part))
         return new
 
+    def of(self, user_id: str) -> list[tuple[str, str]]:
+        """Return reason and row (JSON) of every row that names the person, oldest first."""
+        table = schema.quarantine.c
+        query = select(table.reason, table.row).where(table.user_id == user_id)
+        rows = self._database.rows(query.order_by(table.number))
+        return [(row[0], row[1]) for row in rows]
+
     def counts(self) -> dict[str, int]:
         """Return how many rows lie here for each reason, most first."""
         table = schema.quarantine.c
