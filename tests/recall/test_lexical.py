@@ -12,7 +12,8 @@ import pytest
 import world
 from numbered import NUMBER, N, names, query, rows, state
 from penchant.language.template import Template
-from penchant.recall.lexical import NAMED, Lexical
+from penchant.recall import lexical
+from penchant.recall.lexical import NAMED, Lexical, NotReady
 from penchant.types import Floats
 
 
@@ -200,3 +201,42 @@ def test_who_asks_while_another_reads_waits_for_what_was_added(shelf) -> None:
     for thread in threads:
         thread.join(10)
     assert answers == [[N]] * 3
+
+
+def test_a_catalogue_that_takes_long_to_read_keeps_nobody_waiting(shelf, monkeypatch) -> None:
+    monkeypatch.setattr(lexical, "WAIT", 0.02)
+    go = threading.Event()
+
+    def changed(after: int) -> tuple[pl.DataFrame, int]:
+        assert go.wait(10)
+        return shelf.changed(after)
+
+    source = Lexical("lexical", changed, Template())
+    for _ in range(3):
+        with pytest.raises(NotReady, match="ask again"):
+            values(source, "prairie")
+    go.set()
+    monkeypatch.setattr(lexical, "WAIT", 10.0)
+    assert np.isfinite(values(source, "prairie")).any()
+    assert shelf.asked == [0]
+
+
+def test_closing_waits_for_the_reading_and_starts_none(shelf, monkeypatch) -> None:
+    monkeypatch.setattr(lexical, "WAIT", 0.02)
+    go, done = threading.Event(), threading.Event()
+
+    def changed(after: int) -> tuple[pl.DataFrame, int]:
+        assert go.wait(10)
+        done.set()
+        return shelf.changed(after)
+
+    source = Lexical("lexical", changed, Template())
+    with pytest.raises(NotReady):
+        values(source, "prairie")
+    threading.Timer(0.1, go.set).start()
+    source.close()
+    assert done.is_set()
+    unread = Lexical("lexical", shelf.changed, Template())
+    unread.close()
+    with pytest.raises(NotReady):
+        values(unread, "prairie")

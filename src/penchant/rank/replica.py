@@ -155,6 +155,7 @@ class Replica:
 
     def close(self) -> None:
         """Remove what this process kept on disk for itself."""
+        self._lexical.close()
         if isinstance(self._encoder, CachedEncoder):
             self._encoder.close()
         if self._workspace is not None:

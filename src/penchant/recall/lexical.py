@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,13 +14,18 @@ from penchant.language.lexical import LexicalIndex
 from penchant.language.words import words
 from penchant.recall.source import Scores
 from penchant.store.log import Events
-from penchant.types import Floats, Query
+from penchant.types import Error, Floats, Query
 
 Changed = Callable[[int], tuple[pl.DataFrame, int]]
+WAIT = 1.0  # seconds that a question waits for the index to be made
 NAMED = 1.0  # a value from here on says that the question is the name of the item
 _LONGEST = 1_000  # characters of a question that can be a name
 # Catalogues write "Toy Story (1995)" and mean a name and a remark.
 _REMARK = re.compile(r"\s*[(\[\uff08].*$", re.DOTALL)
+
+
+class NotReady(Error):
+    """The index of words is still being made: the question is answered without it."""
 
 
 class Lexical:
@@ -30,7 +34,8 @@ class Lexical:
     value = BM25(question, title + text) / the most BM25 can give the question, from 0 to 1; plus 1
     where the words of the question are those of the item's title or id. Questions without words
     have no answer and cost nothing: the index is made at the first that has some, from `changed`
-    (`store.Catalogue.changed`), and from then on takes in what changed before it answers.
+    (`store.Catalogue.changed`), and from then on takes in what changed before it answers. Making it
+    takes a second for some 20,000 items: who waits longer than `WAIT` is answered without it.
     """
 
     def __init__(
@@ -39,7 +44,10 @@ class Lexical:
         self.name = name
         self._changed = changed
         self._texts = texts
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._maker: threading.Thread | None = None
+        self._failed: BaseException | None = None
+        self._closed = False
         self._after = 0
         # How often the catalogue was said to have changed, and up to which of these it was read.
         self._told, self._known = 1, 0
@@ -59,7 +67,7 @@ class Lexical:
         if not asked:
             return None
         if self._known < self._told:
-            self._read()
+            self._catch_up()
         found, most = self._index.scores(query.text), self._index.most(query.text)
         values: Floats = found[: query.n_items] / np.float32(max(most, 1e-6))
         named = [n for n in self._named.get(" ".join(asked), ()) if n < len(values)]
@@ -70,15 +78,53 @@ class Lexical:
     def fold(self, tail: Events) -> None:
         """Learn nothing: what is found follows the catalogue, not the log."""
 
-    def _read(self) -> None:
+    def close(self) -> None:
+        """Return once nothing is read any more; what is being made is given up."""
+        self._closed = True
+        with self._reading:
+            pass
+
+    def _catch_up(self) -> None:
+        if not self._known:
+            self._begin()
         with self._lock:
-            if self._known >= (told := self._told):
+            self._read()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._known:
+                return
+            if self._maker is None:
+                self._maker = threading.Thread(target=self._make, daemon=True)
+                self._maker.start()
+            maker = self._maker
+        maker.join(WAIT)
+        with self._lock:
+            failed, self._failed = self._failed, None
+            if not maker.is_alive():
+                self._maker = None
+        if failed is not None:
+            raise failed
+        if not self._known:
+            raise NotReady("the words of the catalogue are being read; ask again in a moment")
+
+    def _make(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:
+            self._failed = error
+
+    def _read(self) -> None:
+        if self._known >= (told := self._told):
+            return
+        with self._reading:
+            if self._closed:
                 return
             rows, after = self._changed(self._after)
-            if len(rows):
-                self._take_in(rows)
-            # What is told of while this reads is read next time.
-            self._after, self._known = after, told
+        if len(rows):
+            self._take_in(rows)
+        # What is told of while this reads is read next time.
+        self._after, self._known = after, told
 
     def _take_in(self, rows: pl.DataFrame) -> None:
         numbers = rows["number"].to_list()
@@ -92,15 +138,14 @@ class Lexical:
             for number, text in zip(numbers, texts, strict=True):
                 first[number] = text
             self._index = LexicalIndex(first)
-        named: dict[str, Any] = self._named.copy() if self._after else {}
+        named = self._named
         for number, title, item_id in zip(numbers, titles, rows["item_id"].to_list(), strict=True):
             for name in self._names.get(number, ()):
                 named[name] = named[name] - {number}
                 if not named[name]:
                     del named[name]
-            said = (title, _REMARK.sub("", title), item_id)
-            names = tuple(dict.fromkeys(filter(None, (" ".join(words(one)) for one in said))))
+            said = {title, _REMARK.sub("", title), item_id}
+            names = tuple({" ".join(words(one)) for one in said} - {""})
             self._names[number] = names
             for name in names:
                 named[name] = named.get(name, frozenset()) | {number}
-        self._named = named
