@@ -183,6 +183,18 @@ def test_a_training_that_got_worse_is_held_back_and_the_old_one_serves(
         assert engine.recommend("u1", now=NOW).snapshot == before
 
 
+def test_what_is_judged_is_as_small_as_what_would_serve(
+    earlier: Path, later: pl.DataFrame, tmp_path: Path
+) -> None:
+    """A setting that cuts the models to pieces is found on the log, not by those who visit."""
+    folder = copied(earlier, tmp_path, later)
+    mute(folder, SETTINGS + "[recall]\nentries = 1\n")
+    report = trained(folder)
+    assert report["published"] is False
+    assert report["gate"]["ndcg"] < report["choice"]["measured"]["ranker"] - 0.05
+    assert serving(folder) == serving(earlier)
+
+
 @pytest.mark.slow
 def test_without_the_gate_the_same_training_is_published(
     poisoned: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

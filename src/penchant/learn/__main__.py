@@ -58,6 +58,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     from penchant.learn.requirements import need
     from penchant.learn.training import Training
     from penchant.learn.turn import alone
+    from penchant.recall.sizes import RecallConfig
     from penchant.store.open import open_store
 
     began = time.time()
@@ -77,6 +78,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                 lambda step, value: say(step=step, value=value),
                 tracker=tracker,
                 shelf=store.directory,
+                sizes=store.settings.section("recall", RecallConfig),
             )
             target = store.snapshots.begin()
             try:

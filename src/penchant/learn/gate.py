@@ -201,7 +201,9 @@ def load(
     if raw is not None and whitening is not None:
         rows = whitening(raw)
         numbers = np.arange(len(rows), dtype=np.int32)
-        same = np.abs(vectors.rows(numbers) - rows).max(axis=1) < 1e-3
+        # A file of int8 has steps of a 127th of a row's largest number.
+        step = np.maximum(1e-3, np.abs(rows).max(axis=1) / 127)
+        same = np.abs(vectors.rows(numbers) - rows).max(axis=1) < step
         fresh = np.flatnonzero(np.isfinite(rows[:, 0]) & ~same)
         vectors.set(numbers[fresh], rows[fresh])
         for source in recall.sources:

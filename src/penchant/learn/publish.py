@@ -21,8 +21,6 @@ from penchant.learn.gate import Incumbent
 from penchant.learn.rehearsal import rehearse
 from penchant.learn.training import Outcome
 from penchant.learn.view import View
-from penchant.recall.sizes import RecallConfig, shrink
-from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
@@ -119,7 +117,6 @@ def publish(
     if verdict is not None and not verdict.published:
         shutil.rmtree(folder)
         return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
-    shrink(Artefacts(folder), store.settings.section("recall", RecallConfig))
     try:
         report["rehearsed"] = rehearse(store, folder, view, report)
     except Error:

@@ -35,6 +35,7 @@ from penchant.rank.affinity import Affinity
 from penchant.rank.features import FeatureBuilder
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.popularity import Popularity
+from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
 from penchant.types import Error, Floats, Ids
@@ -86,7 +87,8 @@ class Walked:
 class Training:
     """Carries the view, the configuration and where progress is told, from step to step.
 
-    `tracker` is where curves are logged, `shelf` the directory where a search can be resumed.
+    `tracker` is where curves are logged, `shelf` the directory where a search can be resumed,
+    `sizes` how large the tables that serve may be.
     """
 
     def __init__(
@@ -98,11 +100,13 @@ class Training:
         *,
         tracker: Tracker | None = None,
         shelf: Path | None = None,
+        sizes: RecallConfig | None = None,
     ) -> None:
         self.config = config
         self.tell = tell
         self.tracker = Tracker() if tracker is None else tracker
         self.shelf = shelf
+        self.sizes = sizes
         self.ranker = config.ranker
         self.whitening = None
         if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
@@ -157,6 +161,7 @@ class Training:
             self._lap("ranker")
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
+            self._shrink(folder)
             self._lap("refit")
         return Outcome(
             events=len(view),
@@ -240,6 +245,7 @@ class Training:
         affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)
         self._write_text(folder)
+        self._shrink(folder)
         return judge(incumbent, folder, known, view, self.raw, asked)
 
     def _search(self, rows: Rows) -> dict[str, Any] | None:
@@ -305,6 +311,10 @@ class Training:
             folder.write_array("text.mean", self.whitening.mean)
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
+
+    def _shrink(self, folder: Artefacts) -> None:
+        if self.sizes is not None:
+            shrink(folder, self.sizes)
 
     def _curve(self, when: str) -> Callable[[str, float, int], None]:
         return lambda name, loss, epoch: self.tracker.scalar(f"{name}/{when} loss", loss, epoch)
