@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.stage import Scorer
+from penchant.rank.scorer import Scorer
 from penchant.rank.terms import with_terms
 from penchant.types import Candidates, Query
 

@@ -16,7 +16,8 @@ from penchant.rank.fusion import Fusion
 from penchant.rank.newcomer import ForNewcomers
 from penchant.rank.opening import Opening
 from penchant.rank.ranker import Ranker
-from penchant.rank.stage import Scorer, Stage
+from penchant.rank.scorer import Scorer
+from penchant.rank.stage import Stage
 from penchant.rank.words import ForWords
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts

@@ -6,7 +6,7 @@ why. Nobody else does.
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from penchant.interests.state import State
 from penchant.types import Candidates, Query
@@ -22,13 +22,4 @@ class Stage(Protocol):
 
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the candidates as this stage leaves them."""
-        ...
-
-
-@runtime_checkable
-class Scorer(Stage, Protocol):
-    """A stage that gives every candidate its score, or leaves that to another."""
-
-    def scored_by(self, query: Query, state: State) -> tuple[str, ...]:
-        """Return who scores this request: names of scorers, or of the source that answers it."""
         ...

@@ -11,7 +11,7 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.rank.fusion import mean_and_spread, normalised
-from penchant.rank.stage import Scorer
+from penchant.rank.scorer import Scorer
 from penchant.rank.terms import FOUND, SCALE, START, WORDS, scaled, with_terms
 from penchant.recall.lexical import NAMED
 from penchant.types import Candidates, Floats, Query

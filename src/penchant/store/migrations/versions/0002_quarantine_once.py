@@ -28,7 +28,8 @@ def upgrade() -> None:
         sa.Column("row", sa.Text, nullable=False),
         sa.Column("digest", sa.LargeBinary, nullable=False),
     )
-    old = sa.table("quarantine_before", *(sa.column(c.name, c.type) for c in fresh.columns[:4]))
+    columns = (sa.Column(c.name, c.type) for c in fresh.columns[:4])
+    old = sa.Table("quarantine_before", sa.MetaData(), *columns)
     again: dict[bytes, int] = {}
     last = 0
     while True:
