@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from penchant.learn.view import View
 from penchant.recall.linear import Recency
@@ -83,7 +85,7 @@ def solve(total: Floats, ridge: float) -> Floats:
     whole = len(alive) == len(total)
     part = total if whole else total[np.ix_(alive, alive)]
     # Symmetric, so its transpose is itself in the order of columns that LAPACK works on in place.
-    left: npt.NDArray[np.floating] = part.astype(kind, copy=False).T
+    left: npt.NDArray[Any] = part.astype(kind, copy=False).T
     left[np.diag_indices(len(alive))] += ridge
     # Not by Cholesky: measured on busy machines, OpenBLAS's potri with four threads took 40 s where
     # the general inverse took 6 (one thread: 3.7 against 5.8).
