@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 import penchant
 from penchant.learn import __main__ as process
-from penchant.learn import publish
-from penchant.learn.gate import Incumbent, Request, fair, figures
+from penchant.learn import publish, training
+from penchant.learn.gate import Incumbent, Request, Verdict, fair, figures, judge
 from penchant.learn.view import View
 from penchant.learn.walk import Histories
 from penchant.measure.ranking import Lists, hits, ndcg
@@ -181,6 +181,35 @@ def test_a_training_that_got_worse_is_held_back_and_the_old_one_serves(
     assert {p.name for p in (folder / "snapshots").iterdir() if p.is_dir()} == {before}
     with penchant.open(folder) as engine:
         assert engine.recommend("u1", now=NOW).snapshot == before
+
+
+@pytest.mark.parametrize("window", [0.07, 0.3])
+def test_what_is_judged_has_learned_as_much_as_what_serves(
+    earlier: Path,
+    later: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    window: float,
+) -> None:
+    """Otherwise each training soon after another would be held back for the age of its past."""
+    judged: list[tuple[np.ndarray, float]] = []
+
+    def watched(incumbent: Incumbent, fresh: Artefacts, known: np.ndarray, *rest: Any) -> Verdict:
+        judged.append((known, float(fresh.array("covisitation.counts").sum())))
+        return judge(incumbent, fresh, known, *rest)
+
+    monkeypatch.setattr(training, "judge", watched)
+    folder = copied(earlier, tmp_path, later)
+    mute(folder, SETTINGS + f"window = {window}\n")
+    view, incumbent = state_of(folder)
+    begin = view.wanted().newest(window)
+    assert (begin > incumbent.until) == (window == 0.07)
+    assert trained(folder)["published"] is True
+    ((known, learned),) = judged
+    # The past of the window where that is more, else exactly what the old one knows.
+    until = view.times < begin if begin > incumbent.until else incumbent.known
+    np.testing.assert_array_equal(known, until)
+    assert learned == len(view.where(known).wanted())
 
 
 def test_what_is_judged_is_as_small_as_what_would_serve(
