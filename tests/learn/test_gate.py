@@ -17,7 +17,10 @@ from typer.testing import CliRunner
 import penchant
 from penchant.learn import __main__ as process
 from penchant.learn import publish, training
+from penchant.learn.config import SequenceConfig
+from penchant.learn.effort import derive
 from penchant.learn.gate import Incumbent, Request, Verdict, fair, figures, judge
+from penchant.learn.training import Training
 from penchant.learn.view import View
 from penchant.learn.walk import Histories
 from penchant.measure.ranking import Lists, hits, ndcg
@@ -251,6 +254,46 @@ def test_who_is_forgotten_leaves_the_models_even_where_they_get_worse(
     assert report["published"] is True
     known = int(str(report["gate"]["reason"]).split("learned from ")[1].split()[0])
     assert 0 < known <= removed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dropped", ["nothing", "sequence"])
+def test_networks_and_texts_are_compared_too(
+    earlier: Path,
+    later: pl.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dropped: str,
+) -> None:
+    """Effort balanced in small, against a snapshot of its own kind; also with a network left out.
+
+    The items' texts say their taste, and a few of them came after the old snapshot was made.
+    """
+    monkeypatch.setattr(Training, "_ablation", lambda *_: {dropped: -1.0})
+    view, incumbent = state_of(copied(earlier, tmp_path, later))
+    taste = np.array([int(i[1:]) for i in view.columns.ids]) // (ITEMS // TASTES)
+    raw = np.eye(TASTES, 16, dtype=np.float32)[taste]
+    raw += np.random.default_rng(0).normal(0, 0.2, raw.shape).astype(np.float32)
+    unread = raw.copy()
+    unread[::10] = np.nan
+    tiny = SequenceConfig(dimension=16, blocks=1, heads=1, length=10, epochs=4, most_seconds=1e9)
+    config = replace(derive("fast"), requests=700, window=0.3, least_compared=60, whitened=8)
+    sources = replace(config.sources, sequence=tiny, sequence_text=tiny)
+    config = replace(config, sources=sources)
+    before = view.where(incumbent.known)
+    old, new = tmp_path / "old", tmp_path / "new"
+    Training(before, unread, config, lambda *_: None).run(old, tmp_path / "first")
+    served = replace(incumbent, folder=old)
+    outcome = Training(view, raw, config, lambda *_: None).run(new, tmp_path / "second", served)
+    assert outcome.gate is not None
+    assert outcome.gate.ndcg is not None, outcome.gate.reason
+    assert outcome.gate.ndcg_before is not None
+    assert min(outcome.gate.ndcg, outcome.gate.ndcg_before) > 0.25
+    assert outcome.gate.published
+    assert outcome.left_out == (("sequence",) if dropped == "sequence" else ())
+    kept = {"sequence", "sequence_text"} - {dropped}
+    for folder in (old, new, tmp_path / "second" / "level"):
+        assert set(Artefacts(folder).json("recall")["sequence"]) == kept
 
 
 # Which requests are fair
