@@ -128,7 +128,7 @@ class Engine:
     def train(self, *, progress: Tell | None = None, seed: int = 0) -> TrainReport:
         """Return what was learned, kept, left out and measured; serving goes on meanwhile.
 
-        Learning runs in a process of its own; the next answer comes from the new snapshot.
+        In a process of its own; the new snapshot serves next, unless it does worse (`published`).
         """
         self._store.check(writing=True)
         report = run_child("penchant.learn", self._arguments("--seed", str(seed)), progress)
