@@ -29,6 +29,8 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
     names = dict(zip(items.tolist(), store.catalogue.get(items.tolist())["item_id"], strict=True))
     people = store.people.get([user])
     name = people["user_id"][0]
+    if name is None:  # forgotten, or merged, since their number was looked up
+        return export(store, user_id, -1)
     links = store.people.links()
     absent = (None,) * len(events)
     return {
