@@ -15,8 +15,8 @@ import pytest
 import penchant
 import world
 from penchant import Error, Event, Item, Link, User
-from penchant.rank.asking import UnknownItem
-from penchant.rank.explaining import NotShown
+from penchant.rank.answer.asking import UnknownItem
+from penchant.rank.explain.explaining import NotShown
 from penchant.types import InvalidInput
 from shelves import elsewhere, filled, ids, mute
 

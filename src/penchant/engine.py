@@ -24,10 +24,10 @@ from penchant.ingest.times import seconds
 from penchant.interests.export import export
 from penchant.interests.profile import profile
 from penchant.learn.sections import checked
-from penchant.rank.asking import Asking, ids, one_id
-from penchant.rank.explaining import Explaining
-from penchant.rank.replica import Replica
-from penchant.rank.showing import Showing
+from penchant.rank.answer.asking import Asking, ids, one_id
+from penchant.rank.answer.replica import Replica
+from penchant.rank.answer.showing import Showing
+from penchant.rank.explain.explaining import Explaining
 from penchant.store.backup import backup
 from penchant.store.child import run_child
 from penchant.store.open import open_store

@@ -40,10 +40,9 @@ from numbered import (
 )
 from penchant.interests.state import State
 from penchant.language.template import Template
-from penchant.learn import linear
-from penchant.learn.linear import Ease, Kernel
-from penchant.learn.sequence import SequenceConfig
-from penchant.learn.sources import SourcesConfig, SourcesLearner
+from penchant.learn.sources.learner import SourcesConfig, SourcesLearner, linear
+from penchant.learn.sources.linear import Ease, Kernel
+from penchant.learn.sources.sequence import SequenceConfig
 from penchant.learn.view import View
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.gather import Recall

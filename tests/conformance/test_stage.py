@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 
 import penchant.rank
 from numbered import COLD, N, arrays, columns, query, state, vectors
-from penchant.learn import ranker
-from penchant.learn.ranker import RankerConfig
-from penchant.learn.rows import Rows
-from penchant.rank.affinity import Affinity, AffinityStage
+from penchant.learn.scorer import ranker
+from penchant.learn.scorer.ranker import RankerConfig
+from penchant.learn.scorer.rows import Rows
 from penchant.rank.features import FeatureBuilder
-from penchant.rank.fusion import Fusion
-from penchant.rank.newcomer import ForNewcomers
 from penchant.rank.opening import Opening
 from penchant.rank.pipeline import order
-from penchant.rank.ranker import Ranker
+from penchant.rank.scorers.affinity import Affinity, AffinityStage
+from penchant.rank.scorers.fusion import Fusion
+from penchant.rank.scorers.newcomer import ForNewcomers
+from penchant.rank.scorers.ranker import Ranker
+from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage
-from penchant.rank.words import ForWords
 from penchant.recall.popularity import Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates
@@ -138,7 +138,7 @@ def same(before: Candidates, after: Candidates) -> None:
 
 def test_every_stage_of_the_package_is_in_this_suite() -> None:
     found = set()
-    for module in pkgutil.iter_modules(penchant.rank.__path__, "penchant.rank."):
+    for module in pkgutil.walk_packages(penchant.rank.__path__, "penchant.rank."):
         for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if cls is Stage or "__call__" not in vars(cls):
                 continue

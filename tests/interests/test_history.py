@@ -15,8 +15,8 @@ from penchant.engine import Engine
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import LAST, MOST, read, stateless, wanted_before
 from penchant.interests.state import State
-from penchant.learn.publish import open_view
-from penchant.learn.walk import Histories
+from penchant.learn.release.publish import open_view
+from penchant.learn.scorer.walk import Histories
 from penchant.store.open import Store, open_store
 
 EVENTS = [

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 import numbered
 from penchant.learn.config import SequenceConfig
 from penchant.learn.effort import derive
-from penchant.learn.ranker import fit
+from penchant.learn.scorer.ranker import fit
 from penchant.learn.threads import limited
 from penchant.learn.training import Training
 from penchant.learn.view import View
@@ -70,7 +70,7 @@ def test_a_training_runs_on_as_many_as_it_was_told(tmp_path: Path) -> None:
 
 
 def test_the_ranker_is_told_too() -> None:
-    from penchant.learn.rows import Rows
+    from penchant.learn.scorer.rows import Rows
 
     rng = np.random.default_rng(0)
     n = 400

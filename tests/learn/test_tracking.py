@@ -17,7 +17,7 @@ from penchant.learn import tracking
 from penchant.learn.__main__ import train
 from penchant.learn.config import SequenceConfig
 from penchant.learn.effort import derive
-from penchant.learn.publish import open_view
+from penchant.learn.release.publish import open_view
 from penchant.learn.tracking import Tracker
 from penchant.learn.training import Training
 from penchant.store.open import open_store

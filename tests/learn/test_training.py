@@ -24,9 +24,9 @@ from penchant.evaluate.simulate import simulate
 from penchant.learn.__main__ import main, train
 from penchant.learn.config import LearnConfig, SequenceConfig
 from penchant.learn.effort import EFFORTS, derive
-from penchant.learn.publish import open_view
+from penchant.learn.release.publish import open_view
 from penchant.learn.training import NothingToLearn, Outcome, Training
-from penchant.rank.replica import UNTRAINED
+from penchant.rank.answer.replica import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.child import ChildFailed
 from penchant.store.open import open_store

@@ -1,6 +1,6 @@
 """The ONNX form of a sentence encoder, in a cache that all shelves of the user share.
 
-It is written once by `python -m penchant.learn.export_encoder`, the only step that needs torch.
+It is written once by `python -m penchant.learn.encoder.export`, the only step that needs torch.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _export(source: Path, folder: Path, name: str) -> None:
     environment["PYTHONPATH"] = os.pathsep.join(
         p for p in (package, environment.get("PYTHONPATH")) if p
     )
-    command = [sys.executable, "-m", "penchant.learn.export_encoder"]
+    command = [sys.executable, "-m", "penchant.learn.encoder.export"]
     command += [str(source), str(partial), "--name", name]
     done = subprocess.run(  # noqa: S603
         command, env=environment, capture_output=True, text=True, check=False

@@ -52,10 +52,11 @@ def say(**content: Any) -> None:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
-    from penchant.learn import tracking, trials
+    from penchant.learn import tracking
     from penchant.learn.effort import LearnSection, derive
-    from penchant.learn.publish import open_incumbent, open_view, publish
+    from penchant.learn.release.publish import open_incumbent, open_view, publish
     from penchant.learn.requirements import need
+    from penchant.learn.scorer import trials
     from penchant.learn.training import Training
     from penchant.learn.turn import alone
     from penchant.recall.sizes import RecallConfig

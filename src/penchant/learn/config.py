@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from penchant.learn.linear import Ease, Kernel
+from penchant.learn.sources.linear import Ease, Kernel
 from penchant.recall.linear import Recency
 from penchant.types import Effort
 

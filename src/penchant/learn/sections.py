@@ -16,7 +16,7 @@ from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
-from penchant.rank.asking import AnswerConfig
+from penchant.rank.answer.asking import AnswerConfig
 from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
 

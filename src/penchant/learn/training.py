@@ -18,21 +18,21 @@ import numpy as np
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.whitening import Whitening
-from penchant.learn import affinity as affinities
-from penchant.learn import ranker
-from penchant.learn.choice import LATE, Choice, choose, gained, visible
 from penchant.learn.config import LearnConfig
-from penchant.learn.gate import Incumbent, Request, Verdict, fair, incomparable, judge
-from penchant.learn.rows import Rows, build
-from penchant.learn.search import search
-from penchant.learn.sources import SourcesLearner
+from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
+from penchant.learn.scorer import affinity as affinities
+from penchant.learn.scorer import ranker
+from penchant.learn.scorer.choice import LATE, Choice, choose, gained, visible
+from penchant.learn.scorer.rows import Rows, build
+from penchant.learn.scorer.search import search
+from penchant.learn.scorer.trials import Trials, fingerprint
+from penchant.learn.scorer.walk import Asked, Histories, walk
+from penchant.learn.sources.learner import SourcesLearner
 from penchant.learn.threads import limited
 from penchant.learn.tracking import Tracker, peak_memory
-from penchant.learn.trials import Trials, fingerprint
 from penchant.learn.view import View
-from penchant.learn.walk import Asked, Histories, walk
-from penchant.rank.affinity import Affinity
 from penchant.rank.features import FeatureBuilder
+from penchant.rank.scorers.affinity import Affinity
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.affinity import Affinity, AffinityStage
 from penchant.rank.features import FeatureBuilder
-from penchant.rank.fusion import Fusion
-from penchant.rank.newcomer import ForNewcomers
 from penchant.rank.opening import Opening
-from penchant.rank.ranker import Ranker
-from penchant.rank.scorer import Scorer
+from penchant.rank.scorers.affinity import Affinity, AffinityStage
+from penchant.rank.scorers.fusion import Fusion
+from penchant.rank.scorers.newcomer import ForNewcomers
+from penchant.rank.scorers.ranker import Ranker
+from penchant.rank.scorers.scorer import Scorer
+from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage
-from penchant.rank.words import ForWords
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns

@@ -1,10 +1,10 @@
 """Recall by a sequence transformer, run by onnxruntime: what comes next, given order and time.
 
-The network (see `learn/sequence.py`) reads the rows of the person's last wanted items with the
-time gaps between them, and is told how long ago the last one was: a gap of zero asks to complete
-the present moment, a long one asks what a returning person wants. Its output is compared with a
-table of item vectors. The same class serves the model on item ids and the one on item text: for
-the latter a new item gets its row from its text the moment it arrives.
+The network (see `learn/sources/sequence.py`) reads the rows of the person's last wanted items with
+the time gaps between them, and is told how long ago the last one was: a gap of zero asks to
+complete the present moment, a long one asks what a returning person wants. Its output is compared
+with a table of item vectors. The same class serves the model on item ids and the one on item text:
+for the latter a new item gets its row from its text the moment it arrives.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def because(explanation: Explanation, category: str = "", most: int = 2) -> str:
     Items of the person's history are named behind that cause alone, the item's category behind
     theirs; an item that many want says so, and names nothing the person did.
     """
-    from penchant.rank.sentences import HISTORY, told
+    from penchant.rank.explain.sentences import HISTORY, told
 
     hints = [reason for reason in explanation.contributions if reason.kind == "source"]
     words = []

@@ -1,0 +1,1 @@
+"""The sentence encoder as ONNX, and in eight bits."""

@@ -1,0 +1,223 @@
+"""The gate: what was learned serves only where it is not worse than the snapshot that serves.
+
+Both are asked the same requests through the pipeline that answers live, and neither has learned
+from them: they lie after everything the old one knows, and in the later part of those that the new
+one's scorer was chosen on. That part chose the count of trees and what to leave out, which favours
+the new one a little; it is held back only where the interval of the difference lies wholly below
+zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.interests.history import LAST
+from penchant.interests.state import State
+from penchant.language.whitening import Whitening
+from penchant.learn.scorer.walk import Histories, events
+from penchant.learn.view import View
+from penchant.measure.intervals import paired
+from penchant.measure.ranking import Figures, Lists, hits, ndcg
+from penchant.rank.pipeline import Pipeline, load_pipeline, order
+from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.covisitation import Recent
+from penchant.recall.popularity import Popularity
+from penchant.recall.sequence import Sequence as SequenceSource
+from penchant.store.artefacts import Artefacts
+from penchant.store.vectors import Vectors
+from penchant.types import Candidates, Floats, Ids, Query
+
+K = 10
+Known = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The snapshot that serves while another is trained.
+
+    `known` bool[n] marks the events of the view that it has learned from, `until` is the time of
+    the newest of them, NaN where its manifest does not say; `removed` counts those it has learned
+    from that the log holds no more.
+    """
+
+    id: str
+    folder: Path
+    known: Known
+    until: float
+    removed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that was walked: who asked, what was known of them, and what they then wanted."""
+
+    user: int
+    state: State
+    targets: Ids
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the new model is published, and why; `against` is the id of the one that serves.
+
+    `ndcg` and `ndcg_before` are the NDCG@10 of the new one and of the old one on `requests`
+    requests, `interval` the bounds of their difference; None where nothing could be compared.
+    """
+
+    published: bool
+    against: str
+    requests: int
+    reason: str
+    ndcg: float | None = None
+    ndcg_before: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def fair(incumbent: Incumbent, requests: Sequence[Request]) -> list[Request]:
+    """Return the requests that the snapshot cannot have learned from."""
+    return [one for one in requests if one.state.now > incumbent.until]
+
+
+def incomparable(incumbent: Incumbent, requests: int, least: int) -> Verdict:
+    """Return the verdict where too little happened since the snapshot was made: published."""
+    since = f"{requests} requests since, of {least} needed"
+    if np.isnan(incumbent.until):
+        since = "its manifest does not say until when it knows"
+    return Verdict(True, incumbent.id, requests, f"not comparable: {since}")
+
+
+def judge(
+    incumbent: Incumbent,
+    fresh: Artefacts,
+    known: Known,
+    view: View,
+    raw: Floats | None,
+    requests: Sequence[Request],
+) -> Verdict:
+    """Return whether the model in the folder `fresh` may take the place of the incumbent.
+
+    `known` bool[n] marks the events of `view` that `fresh` has learned from; `raw` float32[n, d]
+    are the text vectors of the catalogue before whitening; `requests` are in the order of time.
+    """
+    try:
+        old = figures(Artefacts(incumbent.folder), incumbent.known, view, raw, requests)
+    except Exception as error:  # of another version, or for another encoder: it cannot serve either
+        return Verdict(
+            True,
+            incumbent.id,
+            len(requests),
+            f"not comparable: it cannot answer ({type(error).__name__}: {error})",
+        )
+    new = figures(fresh, known, view, raw, requests)
+    difference = paired(new, old, np.array([one.user for one in requests]))
+    worse = difference.high < 0
+    reason = "not worse than the snapshot that serves"
+    if worse:
+        reason = (
+            "worse than the snapshot that serves, which goes on serving. Look at what came into "
+            "the log since it was made (`penchant doctor`), remove it and train again; or publish "
+            "all the same with `gate = false` in section [learn], or once with "
+            "PENCHANT__LEARN__GATE=false in the environment"
+        )
+    if worse and incumbent.removed:
+        reason = (
+            f"worse, and published: the snapshot before it has learned from {incumbent.removed} "
+            "events that have since been removed from the log"
+        )
+    return Verdict(
+        published=not worse or bool(incumbent.removed),
+        against=incumbent.id,
+        requests=len(requests),
+        reason=reason,
+        ndcg=float(new.mean()),
+        ndcg_before=float(old.mean()),
+        interval=(difference.low, difference.high),
+    )
+
+
+def figures(
+    folder: Artefacts, known: Known, view: View, raw: Floats | None, requests: Sequence[Request]
+) -> Figures:
+    """Return the NDCG@10 of each request, float64[r], answered from `folder` as it was live then.
+
+    Everything that happened before a request and that the models do not know is folded first:
+    into popularity, which knows nothing of its own, and into the sources that learn live.
+    """
+    wanted = (view.strengths > 0) & (view.shared > 0)
+    past = view.times < requests[0].state.now
+    heard = view.where(wanted & past)
+    popularity = Popularity(heard.items, heard.times)
+    histories = Histories(heard, LAST)
+    pipeline = load(folder, view, raw, popularity, histories.recent)
+    unknown = view.where(wanted & past & ~known)
+    for source in pipeline.recall.sources:
+        source.fold(events(unknown.users, unknown.items, unknown.times))
+    coming = view.where(wanted & ~past)
+    ranked = np.full((len(requests), K), -1, dtype=np.int64)
+    done = 0
+    for row, one in enumerate(requests):
+        reached = int(np.searchsorted(coming.times, one.state.now, side="left"))
+        if reached > done:
+            new = slice(done, reached)
+            users, items, times = coming.users[new], coming.items[new], coming.times[new]
+            for place in range(len(users)):
+                cut = slice(place, place + 1)
+                strengths = coming.strengths[new][cut]
+                histories.append(int(users[place]), items[cut], float(times[place]), strengths)
+            pipeline.recall.fold(events(users, items, times))
+            done = reached
+        best = _answer(pipeline, one, view).items[:K]
+        ranked[row, : len(best)] = best
+    targets = Lists.of(one.targets for one in requests)
+    return ndcg(hits(ranked, targets), targets.lengths, K)
+
+
+def load(
+    folder: Artefacts, view: View, raw: Floats | None, popularity: Popularity, recent: Recent
+) -> Pipeline:
+    """Return the pipeline that a snapshot's folder describes, over the catalogue of `view`.
+
+    Items that the snapshot does not know get the text vector that a live engine gives them.
+    """
+    vectors, whitening = Vectors(), None
+    if raw is not None and folder.has("text.mean.npy"):
+        whitening = Whitening(
+            np.asarray(folder.array("text.mean")), np.asarray(folder.array("text.matrix"))
+        )
+        vectors = Vectors(folder.array("text.vectors"))
+    recall = assemble(
+        folder,
+        RecallPlan.load(folder),
+        popularity=popularity,
+        columns=view.columns,
+        vectors=vectors,
+        recent=recent,
+    )
+    if raw is not None and whitening is not None:
+        rows = whitening(raw)
+        numbers = np.arange(len(rows), dtype=np.int32)
+        # A file of int8 has steps of a 127th of a row's largest number.
+        step = np.maximum(1e-3, np.abs(rows).max(axis=1) / 127)
+        same = np.abs(vectors.rows(numbers) - rows).max(axis=1) < step
+        fresh = np.flatnonzero(np.isfinite(rows[:, 0]) & ~same)
+        vectors.set(numbers[fresh], rows[fresh])
+        for source in recall.sources:
+            if isinstance(source, SequenceSource):
+                source.learn_items(numbers[fresh], rows[fresh])
+    return load_pipeline(folder, recall, view.columns, vectors)
+
+
+def _answer(pipeline: Pipeline, one: Request, view: View) -> Candidates:
+    """Return the candidates in the order of the scorer, before anything is moved for variety."""
+    allowed = view.columns.servable(one.state.now)
+    allowed[one.state.seen] = False
+    query = Query(now=one.state.now, n_items=view.n_items, user=one.user, k=K, allowed=allowed)
+    pool, _ = pipeline.recall.gather(query, one.state)
+    for stage in pipeline.stages:
+        pool = stage(query, one.state, pool)
+    return order(pool)

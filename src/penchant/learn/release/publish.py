@@ -1,0 +1,132 @@
+"""The two ends of a training: reading a store into a view, and publishing what was learned.
+
+Published is what the gate lets pass and what then answers; otherwise the old snapshot serves on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.ingest.kinds import Kinds
+from penchant.interests.history import counted
+from penchant.language.open import EncoderConfig, open_encoder, text_space
+from penchant.language.template import Template, TextConfig
+from penchant.learn.config import LearnConfig
+from penchant.learn.release.gate import Incumbent
+from penchant.learn.release.rehearsal import rehearse
+from penchant.learn.training import Outcome
+from penchant.learn.view import View
+from penchant.store.columns import ItemColumns
+from penchant.store.open import Store
+from penchant.store.tail import Position
+from penchant.types import Error, Floats
+
+
+def open_view(store: Store) -> tuple[View, Floats | None, int]:
+    """Return every event of the store as a view, the raw text vectors, and the last offset.
+
+    Vectors are float32[n_items, d] with rows of NaN for items without text, or None where
+    section [encoder] says model = "none".
+    """
+    tail = store.tail(Position())
+    columns = ItemColumns()
+    columns.apply(tail.items)
+    kinds = Kinds.from_settings(store.settings)
+    events = tail.events
+    keep, strengths = counted(kinds, events)
+    order = np.argsort(events.times[keep], kind="stable")
+    keep, strengths = keep[order], strengths[order]
+    view = View(
+        users=events.users[keep],
+        items=events.items[keep],
+        times=events.times[keep],
+        strengths=strengths,
+        shared=events.shared[keep],
+        offsets=events.offsets[keep],
+        n_users=int(events.users.max()) + 1 if len(events) else 0,
+        columns=columns,
+        item_change=tail.position.item_change,
+    )
+    return view, _vectors(store, tail.items, columns.n), tail.position.event_offset
+
+
+def _vectors(store: Store, items: Any, n: int) -> Floats | None:
+    config = store.settings.section("encoder", EncoderConfig)
+    if config.model == "none" or not len(items):
+        return None
+    encoder = open_encoder(config, store.directory / "vectors.db")
+    template = Template(store.settings.section("text", TextConfig))
+    raw = encoder.encode(template(items))
+    out = np.full((n, raw.shape[1]), np.nan, dtype=np.float32)
+    raw = raw.astype(np.float32)
+    raw[np.abs(raw).max(axis=1) == 0] = np.nan
+    out[items["number"].to_numpy()] = raw
+    return out
+
+
+def _space(store: Store) -> str:
+    encoder = store.settings.section("encoder", EncoderConfig)
+    return text_space(encoder, store.settings.section("text", TextConfig))
+
+
+def open_incumbent(store: Store, view: View) -> Incumbent | None:
+    """Return the snapshot that serves and what of the view it knows; None before the first."""
+    found = store.snapshots.current()
+    if found is None or view.offsets is None:
+        return None
+    known = view.offsets <= int(found.manifest.get("offset", 0))
+    return Incumbent(
+        id=found.id,
+        folder=found.folder,
+        known=known,
+        until=float(found.manifest.get("until", "nan")),
+        removed=max(0, int(found.manifest.get("events", 0)) - int(known.sum())),
+    )
+
+
+def publish(
+    store: Store,
+    folder: Path,
+    outcome: Outcome,
+    config: LearnConfig,
+    view: View,
+    offset: int,
+    began: float,
+) -> dict[str, Any]:
+    """Make what lies in `folder` the current snapshot; return the report as plain JSON.
+
+    What the gate holds back is removed, and the report names the snapshot that goes on serving.
+    Raises `CannotAnswer`, and removes the folder, where what was learned does not answer.
+    """
+    verdict = outcome.gate
+    report = {
+        **outcome.summary(),
+        "published": verdict is None or verdict.published,
+        "effort": config.effort,
+        "seed": config.seed,
+        "offset": offset,
+        "texts": {"change": view.item_change, "space": _space(store)},
+        "until": float(view.times.max()),
+        "created": time.time(),
+    }
+    if verdict is not None and not verdict.published:
+        shutil.rmtree(folder)
+        return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
+    try:
+        report["rehearsed"] = rehearse(store, folder, view, report)
+    except Error:
+        shutil.rmtree(folder)
+        raise
+    report["total_seconds"] = _since(began)
+    identity = store.snapshots.publish(folder, report)
+    store.snapshots.prune(config.keep)
+    return {**report, "snapshot": identity}
+
+
+def _since(began: float) -> float:
+    return round(time.time() - began, 1)

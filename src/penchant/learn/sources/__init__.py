@@ -1,0 +1,1 @@
+"""What recall learns: the linear models and the networks."""

@@ -1,0 +1,1 @@
+"""From a caller's question to a slate: asking, what is in memory, showing."""

@@ -1,0 +1,1 @@
+"""Why an item stood where it stood."""
