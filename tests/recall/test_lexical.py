@@ -13,7 +13,8 @@ import world
 from numbered import NUMBER, N, names, query, rows, state
 from penchant.language.template import Template
 from penchant.recall import lexical
-from penchant.recall.lexical import NAMED, Lexical, NotReady
+from penchant.recall.lexical import NAMED, Lexical
+from penchant.recall.source import NotReady
 from penchant.types import Floats
 
 

@@ -76,16 +76,18 @@ class LearnConfig:
     """Everything a training decides by: derived from `effort`, overridden by section `learn`.
 
     `window` is the share of the newest wanted events that the ranker learns from, out of time;
-    `requests` how many requests of that window become rows; `refit` the share of the epochs that
-    the networks continue for when everything is known; `ablate` whether the report says what each
-    source adds; `keep` how many snapshots and logs of trainings stay; `threads` of every library,
-    0 for all cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
+    `requests` how many requests of that window become rows, of which those that are only learned
+    from keep `thinned` unwanted candidates; `refit` the share of the epochs that the networks
+    continue for when everything is known; `ablate` whether the report says what each source adds;
+    `keep` how many snapshots and logs of trainings stay; `threads` of every library, 0 for all
+    cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
     `gate` holds back what is worse than what serves, on `least_compared` requests or more.
     """
 
     effort: Effort = "balanced"
     window: float = 0.14
     requests: int = 6000
+    thinned: int = 150
     refit: float = 0.2
     whitened: int = 128
     ablate: bool = True

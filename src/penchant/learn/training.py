@@ -207,11 +207,22 @@ class Training:
                 requests.append(Request(one.query.user, one.state, one.targets))
                 yield one
 
-        rows = build(asked(), recall, [features], progress=self.tell, expected=self.config.requests)
+        rows = build(
+            asked(),
+            recall,
+            [features],
+            spare=["affinity"],
+            thinned=self.config.thinned,
+            late=LATE,
+            seed=self.config.seed,
+            progress=self.tell,
+            expected=self.config.requests,
+        )
         column, affinity = affinities.out_of_fold(
             rows, _wanted(requests), self.vectors, self.view.n_items, self.config.seed
         )
-        return Walked(rows.with_column("affinity", column), requests, affinity)
+        rows.features[:, -1] = column
+        return Walked(rows, requests, affinity)
 
     def _judge(
         self,

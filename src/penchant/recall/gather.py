@@ -9,7 +9,7 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.recall.popularity import Popularity
-from penchant.recall.source import Opinion, Source
+from penchant.recall.source import NotReady, Opinion, Source
 from penchant.store.log import Events
 from penchant.types import Candidates, Query
 
@@ -63,6 +63,8 @@ class Recall:
             else:
                 try:
                     scores = source.score(query, state)
+                except NotReady as waiting:
+                    notes[source.name] = f"not ready: {waiting}"
                 except Exception as error:  # a broken source must not break the answer
                     notes[source.name] = f"failed: {type(error).__name__}: {error}"
             found.append(scores)

@@ -12,9 +12,9 @@ import polars as pl
 from penchant.interests.state import State
 from penchant.language.lexical import LexicalIndex
 from penchant.language.words import words
-from penchant.recall.source import Scores
+from penchant.recall.source import NotReady, Scores
 from penchant.store.log import Events
-from penchant.types import Error, Floats, Query
+from penchant.types import Floats, Query
 
 Changed = Callable[[int], tuple[pl.DataFrame, int]]
 WAIT = 1.0  # seconds that a question waits for the index to be made
@@ -22,10 +22,6 @@ NAMED = 1.0  # a value from here on says that the question is the name of the it
 _LONGEST = 1_000  # characters of a question that can be a name
 # Catalogues write "Toy Story (1995)" and mean a name and a remark.
 _REMARK = re.compile(r"\s*[(\[\uff08].*$", re.DOTALL)
-
-
-class NotReady(Error):
-    """The index of words is still being made: the question is answered without it."""
 
 
 class Lexical:

@@ -15,9 +15,13 @@ import numpy.typing as npt
 
 from penchant.interests.state import State
 from penchant.store.log import Events
-from penchant.types import Floats, Ids, Mask, Query
+from penchant.types import Error, Floats, Ids, Mask, Query
 
 _SAMPLE = 2048
+
+
+class NotReady(Error):
+    """What a source raises that will answer in a moment: this question is answered without it."""
 
 
 class Opinion(Protocol):

@@ -83,12 +83,3 @@ def test_requests_of_one_moment_are_cut_anywhere() -> None:
     rows = draw(2, 50, times=np.zeros(50))
     early, late = rows.split(0.3)
     assert (len(early), len(late)) == (35, 15)
-
-
-def test_one_more_column() -> None:
-    rows = draw(4)
-    column = np.arange(len(rows.items), dtype=np.float32)
-    more = rows.with_column("four", column)
-    assert more.names == ("one", "two", "three", "four")
-    np.testing.assert_array_equal(more.features[:, 3], column)
-    np.testing.assert_array_equal(more.features[:, :3], rows.features)

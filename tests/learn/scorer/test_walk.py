@@ -10,7 +10,7 @@ import pytest
 
 from numbered import DAY, NOW, N, empty, make_view, view
 from penchant.interests.state import State
-from penchant.learn.scorer.rows import build
+from penchant.learn.scorer.rows import Rows, build
 from penchant.learn.scorer.walk import Asked, Histories, walk
 from penchant.learn.view import View
 from penchant.rank.features import FeatureBuilder
@@ -292,3 +292,44 @@ def test_the_world_of_one_moment_can_be_walked() -> None:
     log = make_view(users, items, np.full(12, NOW), empty(N))
     asked, *_ = walked(log, 0)
     assert {one.query.user for one in asked} == set(range(6))
+
+
+def built(log: View, **how: object) -> Rows:
+    begin = NOW + DAY * 4
+    past = log.before(begin)
+    popularity = Popularity(past.items, past.times)
+    source = Trending("trending_30d", 30 * DAY, popularity)
+    recall = Recall([source], popularity, {source.name: 30})
+    histories = Histories(past, 200)
+    features = FeatureBuilder(recall.names, popularity, log.columns, Vectors())
+    asked = walk(log, begin, np.inf, recall, histories, most=10**6, seed=1)
+    return build(asked, recall, [features], **how)
+
+
+def test_requests_that_are_only_learned_from_keep_a_draw_of_what_was_not_wanted() -> None:
+    log = baskets()
+    whole = built(log)
+    thin = built(log, thinned=7, late=0.3, seed=3, spare=["later"])
+    assert thin.names == (*whole.names, "later")
+    assert np.isnan(thin.features[:, -1]).all()
+    for part in ("times", "users", "missed"):
+        np.testing.assert_array_equal(getattr(thin, part), getattr(whole, part))
+    (early, late), (early_whole, late_whole) = thin.split(0.3), whole.split(0.3)
+    assert len(early) > 20
+    assert len(late) > 20
+    np.testing.assert_array_equal(late.items, late_whole.items)
+    np.testing.assert_array_equal(late.features[:, :-1], late_whole.features)
+    history, thinned = whole.names.index("history"), 0
+    for r in range(len(early)):
+        a, e = early.starts[r : r + 2]
+        b, f = early_whole.starts[r : r + 2]
+        rows, wanted = early_whole.features[b:f], early_whole.wanted[b:f]
+        new = f > b and rows[0, history] == 0
+        assert (~early.wanted[a:e]).sum() == ((~wanted).sum() if new else min(7, (~wanted).sum()))
+        assert set(early.items[a:e][early.wanted[a:e]]) == set(early_whole.items[b:f][wanted])
+        place = np.searchsorted(early_whole.items[b:f], early.items[a:e])
+        np.testing.assert_array_equal(early.features[a:e, :-1], rows[place])
+        thinned += e - a < f - b
+    assert thinned > 20
+    again = built(log, thinned=7, late=0.3, seed=3, spare=["later"])
+    np.testing.assert_array_equal(thin.items, again.items)

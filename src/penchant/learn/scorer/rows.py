@@ -44,11 +44,7 @@ class Rows:
 
         Requests lie in the order of time, so both are views: nothing is copied.
         """
-        cut = round((1 - share) * len(self))
-        if len(self) and self.times[0] < self.times[-1]:
-            # Between two moments, so that nothing of the later ones is known to the earlier; where
-            # all requests are of one moment, they are different people's, and any cut will do.
-            cut = int(np.searchsorted(self.times, self.times[min(cut, len(self) - 1)]))
+        cut = _cut(self.times, share)
         return self._part(0, cut), self._part(cut, len(self))
 
     def _part(self, begin: int, end: int) -> Rows:
@@ -64,11 +60,6 @@ class Rows:
             missed=self.missed[begin:end],
             arms=self.arms[begin:end],
         )
-
-    def with_column(self, name: str, column: Floats) -> Rows:
-        """Return the rows with one more feature at the end."""
-        features = np.concatenate((self.features, column[:, None]), axis=1)
-        return replace(self, features=features, names=(*self.names, name))
 
     def ndcg(self, scores: Floats, k: int = 10) -> npt.NDArray[np.float64]:
         """Return NDCG@k of each request under `scores` float32[rows]; missed targets count."""
@@ -90,14 +81,22 @@ def build(
     recall: Recall,
     stages: Sequence[Stage],
     *,
+    spare: Sequence[str] = (),
+    thinned: int | None = None,
+    late: float = 0.0,
+    seed: int = 0,
     progress: Progress | None = None,
     expected: int = 0,
 ) -> Rows:
-    """Return the rows of all requests, made by the very stages that serve."""
-    features: list[Floats] = []
-    items: list[Ids] = []
-    wanted: list[npt.NDArray[np.bool_]] = []
-    times, users, missed, arms = [], [], [], []
+    """Return the rows of all requests, made by the very stages that serve.
+
+    `spare` names columns of NaN at the end, for what is known only when all requests are. With
+    `thinned`, requests before the last share `late` (see `Rows.split`), which are only ever learned
+    from, keep as many unwanted candidates, drawn at random: whole pools of 10,000 requests weigh
+    gigabytes. People without history keep theirs: what answers them is measured on all requests.
+    """
+    parts: list[tuple[Floats, Ids, npt.NDArray[np.bool_]]] = []
+    times, users, missed, arms, new = [], [], [], [], []
     names: tuple[str, ...] = recall.names
     for number, one in enumerate(asked):
         pool: Candidates
@@ -106,25 +105,68 @@ def build(
             pool = stage(one.query, one.state, pool)
         names = pool.names
         hit = np.isin(pool.items, one.targets)
-        features.append(pool.features)
-        items.append(pool.items)
-        wanted.append(hit)
+        parts.append((pool.features, pool.items, hit))
         times.append(one.query.now)
         users.append(one.query.user)
         missed.append(len(one.targets) - int(hit.sum()))
         arms.append(one.arm)
+        new.append(not len(one.state.liked))
         if progress is not None and expected and number % 50 == 0:
             progress("ranker rows", min(1.0, number / expected))
-    sizes = [len(part) for part in wanted]
+    moments = np.array(times, dtype=np.float64)
+    if thinned is not None:
+        rng = np.random.default_rng(seed)
+        for r in range(_cut(moments, late)):
+            if not new[r]:
+                parts[r] = _thin(*parts[r], thinned, rng)
+    starts = np.concatenate(([0], np.cumsum([len(hit) for _, _, hit in parts]))).astype(np.int64)
+    total, width = int(starts[-1]), len(names)
+    features = np.full((total, width + len(spare)), np.nan, dtype=np.float32)
+    items, wanted = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.bool_)
+    for r in range(len(parts)):
+        rows = slice(int(starts[r]), int(starts[r + 1]))
+        features[rows, :width], items[rows], wanted[rows] = parts[r]
+        parts[r] = _NOTHING  # never both at once
     return Rows(
-        np.concatenate(features) if features else np.zeros((0, len(names)), dtype=np.float32),
-        np.concatenate(items) if items else np.zeros(0, dtype=np.int32),
-        np.concatenate(wanted) if wanted else np.zeros(0, dtype=np.bool_),
-        np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
-        np.array(times, dtype=np.float64),
+        features,
+        items,
+        wanted,
+        starts,
+        moments,
         np.array(users, dtype=np.int32),
         np.array(missed, dtype=np.int32),
         tuple(arms),
-        names,
+        (*names, *spare),
         len(recall.names),
     )
+
+
+_NOTHING = (
+    np.zeros((0, 0), dtype=np.float32),
+    np.zeros(0, dtype=np.int32),
+    np.zeros(0, dtype=np.bool_),
+)
+
+
+def _thin(
+    features: Floats,
+    items: Ids,
+    wanted: npt.NDArray[np.bool_],
+    others: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, Ids, npt.NDArray[np.bool_]]:
+    left = np.flatnonzero(~wanted)
+    if len(left) <= others:
+        return features, items, wanted
+    keep = np.sort(np.concatenate((np.flatnonzero(wanted), rng.choice(left, others, False))))
+    return features[keep], items[keep], wanted[keep]
+
+
+def _cut(times: npt.NDArray[np.float64], late: float) -> int:
+    """Return how many of the requests, in the order of time, lie before about the last `late`."""
+    cut = round((1 - late) * len(times))
+    if len(times) and times[0] < times[-1]:
+        # Between two moments, so that nothing of the later ones is known to the earlier; where
+        # all requests are of one moment, they are different people's, and any cut will do.
+        cut = int(np.searchsorted(times, times[min(cut, len(times) - 1)]))
+    return cut

@@ -74,7 +74,7 @@ SPACE: dict[str, tuple[float, float]] = {
     "feature_share": (0.3, 1.0),
     "ridge": (0.1, 50.0),
     "truncation": (10, 50),
-    "negatives": (50, 300),
+    "negatives": (50, 150),
     "trees": (150, 800),
 }
 
