@@ -32,7 +32,7 @@ class SequenceConfig:
     weight_decay: float = 0.01
     full_softmax_below: int = 3000
     negatives: int = 1024
-    most_seconds: float = 300.0
+    most_seconds: float = 200.0
 
 
 @dataclass(frozen=True)

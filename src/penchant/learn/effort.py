@@ -83,7 +83,7 @@ def _of(effort: str, seed: int) -> LearnConfig:
     if effort == "balanced":
         return replace(balanced, sources=sources)
     # Of amazon_beauty's last training events: see docs/decisions.md.
-    wide = SequenceConfig(dimension=128, dropout=0.5, epochs=30)
+    wide = SequenceConfig(dimension=128, dropout=0.5, epochs=30, most_seconds=420.0)
     return replace(
         balanced,
         effort="best",

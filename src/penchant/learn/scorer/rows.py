@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -92,45 +93,51 @@ def build(
 
     `spare` names columns of NaN at the end, for what is known only when all requests are. With
     `thinned`, requests before the last share `late` (see `Rows.split`), which are only ever learned
-    from, keep as many unwanted candidates, drawn at random: whole pools of 10,000 requests weigh
-    gigabytes. People without history keep theirs: what answers them is measured on all requests.
+    from, keep as many unwanted candidates, drawn at random; whole pools of 10,000 requests weigh
+    gigabytes, and wait in a file until it is known which these are. People without history keep
+    theirs: what answers them is measured on all requests.
     """
-    parts: list[tuple[Floats, Ids, npt.NDArray[np.bool_]]] = []
+    items: list[Ids] = []
+    wanted: list[npt.NDArray[np.bool_]] = []
     times, users, missed, arms, new = [], [], [], [], []
     names: tuple[str, ...] = recall.names
-    for number, one in enumerate(asked):
-        pool: Candidates
-        pool, _ = recall.gather(one.query, one.state)
-        for stage in stages:
-            pool = stage(one.query, one.state, pool)
-        names = pool.names
-        hit = np.isin(pool.items, one.targets)
-        parts.append((pool.features, pool.items, hit))
-        times.append(one.query.now)
-        users.append(one.query.user)
-        missed.append(len(one.targets) - int(hit.sum()))
-        arms.append(one.arm)
-        new.append(not len(one.state.liked))
-        if progress is not None and expected and number % 50 == 0:
-            progress("ranker rows", min(1.0, number / expected))
-    moments = np.array(times, dtype=np.float64)
-    if thinned is not None:
-        rng = np.random.default_rng(seed)
-        for r in range(_cut(moments, late)):
-            if not new[r]:
-                parts[r] = _thin(*parts[r], thinned, rng)
-    starts = np.concatenate(([0], np.cumsum([len(hit) for _, _, hit in parts]))).astype(np.int64)
-    total, width = int(starts[-1]), len(names)
-    features = np.full((total, width + len(spare)), np.nan, dtype=np.float32)
-    items, wanted = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.bool_)
-    for r in range(len(parts)):
-        rows = slice(int(starts[r]), int(starts[r + 1]))
-        features[rows, :width], items[rows], wanted[rows] = parts[r]
-        parts[r] = _NOTHING  # never both at once
+    with tempfile.TemporaryFile() as pools:
+        for number, one in enumerate(asked):
+            pool: Candidates
+            pool, _ = recall.gather(one.query, one.state)
+            for stage in stages:
+                pool = stage(one.query, one.state, pool)
+            names = pool.names
+            hit = np.isin(pool.items, one.targets)
+            pools.write(np.ascontiguousarray(pool.features, dtype=np.float32).data)
+            items.append(pool.items)
+            wanted.append(hit)
+            times.append(one.query.now)
+            users.append(one.query.user)
+            missed.append(len(one.targets) - int(hit.sum()))
+            arms.append(one.arm)
+            new.append(not len(one.state.liked))
+            if progress is not None and expected and number % 50 == 0:
+                progress("ranker rows", min(1.0, number / expected))
+        moments = np.array(times, dtype=np.float64)
+        kept = [np.arange(len(hit)) for hit in wanted]
+        if thinned is not None:
+            rng = np.random.default_rng(seed)
+            for r in range(_cut(moments, late)):
+                if not new[r]:
+                    kept[r] = _thinned(wanted[r], thinned, rng)
+        starts = np.concatenate(([0], np.cumsum([len(rows) for rows in kept]))).astype(np.int64)
+        width = len(names)
+        features = np.full((int(starts[-1]), width + len(spare)), np.nan, dtype=np.float32)
+        pools.seek(0)
+        for r, rows in enumerate(kept):
+            whole = np.frombuffer(pools.read(4 * width * len(items[r])), dtype=np.float32)
+            features[starts[r] : starts[r + 1], :width] = whole.reshape(-1, width)[rows]
+            items[r], wanted[r] = items[r][rows], wanted[r][rows]
     return Rows(
         features,
-        items,
-        wanted,
+        np.concatenate([*items, np.zeros(0, dtype=np.int32)]).astype(np.int32, copy=False),
+        np.concatenate([*wanted, np.zeros(0, dtype=np.bool_)]),
         starts,
         moments,
         np.array(users, dtype=np.int32),
@@ -141,25 +148,14 @@ def build(
     )
 
 
-_NOTHING = (
-    np.zeros((0, 0), dtype=np.float32),
-    np.zeros(0, dtype=np.int32),
-    np.zeros(0, dtype=np.bool_),
-)
-
-
-def _thin(
-    features: Floats,
-    items: Ids,
-    wanted: npt.NDArray[np.bool_],
-    others: int,
-    rng: np.random.Generator,
-) -> tuple[Floats, Ids, npt.NDArray[np.bool_]]:
+def _thinned(
+    wanted: npt.NDArray[np.bool_], others: int, rng: np.random.Generator
+) -> npt.NDArray[np.intp]:
+    """Return the places of all that was wanted and of a draw of the others, in order."""
     left = np.flatnonzero(~wanted)
-    if len(left) <= others:
-        return features, items, wanted
-    keep = np.sort(np.concatenate((np.flatnonzero(wanted), rng.choice(left, others, False))))
-    return features[keep], items[keep], wanted[keep]
+    if len(left) > others:
+        left = rng.choice(left, others, replace=False)
+    return np.sort(np.concatenate((np.flatnonzero(wanted), left)))
 
 
 def _cut(times: npt.NDArray[np.float64], late: float) -> int:
