@@ -246,7 +246,7 @@ class Engine:
 
     def export(self, user_id: str) -> dict[str, Any]:
         """Return everything the engine holds about a person, as plain data."""
-        return export(self._store, user_id, self._asking.user(user_id))
+        return export(self._store, one_id(user_id, "user_id"), self._asking.user(user_id))
 
     def backup(self, target: str | Path, *, key: bool = True) -> Path:
         """Return the folder of a consistent copy, with the `key` of pseudonyms if there is one."""

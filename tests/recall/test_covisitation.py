@@ -69,11 +69,10 @@ def make(*, together: bool, diary: Diary | None = None, rows: SparseRows | None 
     if rows is None:
         froms, tos, weights = pairs(USERS, ITEMS, TIMES, together=together, days_half=7.0)
         rows = SparseRows.from_pairs(froms, tos, weights, 6)
-    counted = len(rows.values) > 0
     return Covisitation(
         "together" if together else "after",
         rows,
-        np.bincount(ITEMS, minlength=6).astype(np.float32) * counted,
+        np.bincount(ITEMS, minlength=6).astype(np.float32),
         together=together,
         recent=nobody if diary is None else diary.recent,
     )
@@ -124,20 +123,6 @@ def test_a_new_item_is_reached_from_its_first_companion_on(together: bool) -> No
     # A request with a smaller catalogue in hand is answered from what it knows.
     smaller = source.score(query(n_items=6), asks)
     assert smaller is None or (smaller.items < 6).all()
-
-
-def test_what_became_popular_since_is_damped_by_what_it_is_now() -> None:
-    diary = Diary()
-    source = make(together=False, diary=diary)
-    person = state(np.array([1], dtype=np.int32), times=[NOW])
-    ask, two = query(LATER, n_items=6), np.array([2], dtype=np.int32)
-    before, earlier = source.score(ask, person).at(two), source.score(query(NOW, n_items=6), person)
-    many = 3 * 2  # item 2 was wanted twice; now eight times, by people who wanted nothing else
-    users, items = np.arange(50, 50 + many), np.full(many, 2)
-    source.fold(diary.add(tail(users, items, np.full(many, LATER))))
-    assert source.score(ask, person).at(two) == pytest.approx(before / 2, rel=1e-6)
-    after = source.score(query(NOW, n_items=6), person)
-    np.testing.assert_array_equal(after.values, earlier.values)
 
 
 def test_what_is_learned_live_weighs_what_a_training_would_give_it() -> None:

@@ -92,8 +92,6 @@ class Covisitation:
         self.rows = rows
         self.together = together
         self._counts = counts
-        self._grown = np.array(counts, dtype=np.float32)
-        self._newest = float("-inf")
         self._recent = recent
         self._damping = damping
         self._half = moments_half
@@ -121,10 +119,9 @@ class Covisitation:
         found, total = _summed(to[inside], value[inside], query.n_items)
         if not len(found):
             return None
-        counts = self._grown if query.now >= self._newest else self._counts
         damp = np.ones(len(found), dtype=np.float32)
-        inside = found < len(counts)
-        damp[inside] = np.maximum(counts[found[inside]], 1.0)
+        inside = found < len(self._counts)
+        damp[inside] = np.maximum(self._counts[found[inside]], 1.0)
         values = total / damp**self._damping
         return Scores(values.astype(np.float32), found.astype(np.int32))
 
@@ -132,7 +129,6 @@ class Covisitation:
         """Add the pairs that new events make with what the same person wanted just before."""
         keep = tail.items >= 0
         users, items, times = tail.users[keep], tail.items[keep], tail.times[keep]
-        self._count(items, times)
         if len(users) > BULK:
             self._fold_bulk(users, items, times)
             return
@@ -149,17 +145,6 @@ class Covisitation:
                 had, at = self._recent(user, time)
                 end = len(had)
             self._pair(item, time, had[:end], at[:end])
-
-    def _count(self, items: Ids, times: Times) -> None:
-        # An item that became popular since the snapshot pairs with everything: it is damped by what
-        # it is now. A question about a moment before that keeps to the counts of the snapshot.
-        if not len(items):
-            return
-        more = int(items.max()) + 1 - len(self._grown)
-        if more > 0:
-            self._grown = np.pad(self._grown, (0, more))
-        np.add.at(self._grown, items, np.float32(1.0))
-        self._newest = max(self._newest, float(times.max()))
 
     def _pair(self, item: int, time: float, had: Ids, at: Times) -> None:
         # The history may already hold what follows at the same moment: that pairs with this event

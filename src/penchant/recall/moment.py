@@ -134,7 +134,9 @@ class Moment:
         before = self._base.sums[row, self._late] * self._scale[row]
         if self._scale[row] > 0:
             known = self._base.sorted(row)
-            higher = len(known) - np.searchsorted(known, counts / self._scale[row], side="right")
+            with np.errstate(over="ignore"):  # a scale of almost nothing: none is higher
+                limits = counts / self._scale[row]
+            higher = len(known) - np.searchsorted(known, limits, side="right")
         else:
             higher = np.zeros(len(items), dtype=np.int64)
         # The late ones were counted as they were, and count as they are.
