@@ -23,10 +23,10 @@ from penchant.language.exported import ensure_onnx
 from penchant.serve import story
 
 # The same cases on every run that decides whether a change is taken; new ones everywhere else. No
-# deadline there: a busy machine is no failure.
+# deadline: a busy machine is no failure.
 settings.register_profile("ci", derandomize=True, deadline=None)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("local", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(scope="session")
