@@ -305,6 +305,7 @@ class Training:
             "scorer": choice.scorer,
             "weights": choice.weights,
             "newcomer": choice.newcomer,
+            "newcomer_alone": choice.newcomer_alone,
         }
         if affinity is not None:
             folder.write_array("affinity.theta", affinity.theta)

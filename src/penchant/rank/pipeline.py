@@ -124,6 +124,6 @@ def load_pipeline(
         # Words count beside the scorer, after it.
         scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0})
     if plan.get("newcomer") in recall.names:
-        scorer = ForNewcomers(plan["newcomer"], scorer)
+        scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
     stages = row_stages(recall, affinity, columns, vectors)
     return Pipeline(recall, [*stages, ForWords(scorer)], [Opening(recall.popularity)])

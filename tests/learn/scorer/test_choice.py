@@ -141,23 +141,32 @@ def test_newcomers_get_the_popularity_that_answered_newcomers_best() -> None:
         return np.where(of_newcomers, x[:, 4], x[:, 3]) + noise(x, rng, 0.05)
 
     rows = draw(wish, history=1.0 - NEW)
-    assert newcomer(rows, None) == "trending_7d"
+    assert newcomer(rows, None) == ("trending_7d", True)
     found = choose(rows, CONFIG, seed=0)
     assert found.newcomer in ("trending_7d", "")
 
 
-def test_the_ranker_answers_newcomers_only_where_it_is_surely_better() -> None:
-    rows = draw(lambda x, rng: x[:, 0], history=1.0 - NEW)
+def test_newcomers_are_answered_by_both_unless_one_alone_is_surely_better() -> None:
+    halves = draw(lambda x, rng: x[:, 0] + x[:, 4], history=1.0 - NEW)
+    _, late = halves.split(0.3)
+    assert newcomer(halves, None) == ("trending_7d", True)
+    assert newcomer(halves, late.features[:, 0].copy()) == ("trending_7d", False)
+
+    # Popularity that is always right, and a ranker that is as wrong as can be.
+    knowing = draw(lambda x, rng: x[:, 4], history=1.0 - NEW)
+    _, late = knowing.split(0.3)
+    wrong = -1e3 * late.wanted.astype(np.float32)
+    assert newcomer(knowing, wrong) == ("trending_7d", True)
+
+
+def test_the_ranker_alone_answers_newcomers_where_popularity_spoils_it() -> None:
+    rows = draw(lambda x, rng: -x[:, 4] - x[:, 5], history=1.0 - NEW)
     _, late = rows.split(0.3)
-    assert newcomer(rows, np.ones(len(late))) == ""
-    assert newcomer(rows, np.zeros(len(late))) in ("trending_30d", "trending_7d")
-    best = newcomer(rows, None)
-    equal = late.ndcg(late.features[:, NAMES.index(best)])
-    assert newcomer(rows, equal) == best
+    assert newcomer(rows, late.wanted + 0.01 * late.features[:, 0]) == ("", True)
 
 
 def test_without_newcomers_to_learn_from_a_month_of_popularity_answers() -> None:
-    assert newcomer(draw(lambda x, rng: x[:, 0], requests=60), None) == "trending_30d"
+    assert newcomer(draw(lambda x, rng: x[:, 0], requests=60), None) == ("trending_30d", True)
 
 
 def test_what_a_source_adds_is_what_is_lost_without_it() -> None:

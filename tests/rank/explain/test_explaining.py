@@ -65,7 +65,7 @@ def grow(path: Path) -> None:
     ranker.export(ranker.fit(rows, config, seed=0), path)
 
 
-@pytest.fixture(scope="module", params=["trees", "sum"])
+@pytest.fixture(scope="module", params=["trees", "sum", "both"])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[penchant.Engine]:
@@ -82,15 +82,18 @@ def engine(
         order = np.lexsort((times, users))
         fit_covisitation(users[order], items[order], times[order], N, folder)
         RecallPlan(linear=(HEAD.name,), text=True).save(folder)
-        plan = {"scorer": "fusion", "newcomer": "trending_7d"}
+        plan: dict[str, object] = {"scorer": "fusion", "newcomer": "trending_7d"}
         # A snapshot where the sum won has trees that nobody asked, too.
         grow(path / "ranker.onnx")
-        if request.param == "trees":
+        if request.param == "both":  # newcomers are answered by trees and popularity
+            plan["newcomer_alone"] = False
+        if request.param != "sum":
             plan |= {"scorer": "ranker", "models": ["ranker.onnx"], "features": list(COLUMNS)}
         folder.write_json("rank", plan)
         snapshot = store.snapshots.publish(path, {"offset": store.log.last()})
         assert opened.recommend("ann", now=world.NOW, log=False).snapshot == snapshot
-        opened.trees = request.param == "trees"  # type: ignore[attr-defined]
+        opened.trees = request.param != "sum"  # type: ignore[attr-defined]
+        opened.both = request.param == "both"  # type: ignore[attr-defined]
         yield opened
 
 
@@ -191,7 +194,7 @@ def test_trees_that_did_not_answer_are_not_asked(engine, monkeypatch) -> None:
     monkeypatch.setattr(lightgbm, "Booster", refused)
     shown = slates(engine)
     for name, slate in shown.items():
-        by_trees = engine.trees and name != "newcomer"
+        by_trees = engine.trees and (engine.both or name != "newcomer")
         if not by_trees:
             assert engine.explain(slate, slate[0].item_id).contributions
         else:
@@ -224,7 +227,7 @@ def test_without_lightgbm_the_sources_give_hints_beside_what_is_known(engine, mo
             told = engine.explain(slate, line.item_id)
             assert total(told) == pytest.approx(line.score, abs=2e-4)
             hints = [r for r in told.contributions if r.kind == "source"]
-            assert bool(hints) == (engine.trees and name != "newcomer")
+            assert bool(hints) == (engine.trees and (engine.both or name != "newcomer"))
         if not name.startswith("more"):
             assert "is here because" in str(engine.explain(slate, slate[0].item_id))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from numbered import query, state, vectors
 from penchant.rank.scorers.fusion import Fusion, normalised
 from penchant.rank.scorers.newcomer import ForNewcomers
+from penchant.rank.scorers.terms import CROWD as CROWD_TERM
 from penchant.rank.scorers.terms import FOUND, SCALE, START, WORDS, terms
 from penchant.rank.scorers.words import ASKED, SAID, WEIGHT, ForWords
 from penchant.types import Candidates
@@ -63,8 +66,6 @@ class ByExtra:
     name = "by extra"
 
     def __call__(self, query: object, state: object, candidates: Candidates) -> Candidates:
-        from dataclasses import replace
-
         column = candidates.features[:, candidates.names.index("extra")]
         return replace(candidates, scores=column.astype(np.float32))
 
@@ -81,6 +82,22 @@ def test_newcomers_get_what_everybody_wants() -> None:
     assert stage(query(), state([]), CROWD).scores.tolist() == [1.0, 3.0, -1.0]
     rejecting = state(["w1"], strengths=[-1.0])
     assert stage(query(), rejecting, CROWD).scores.tolist() == [1.0, 3.0, -1.0]
+
+
+def test_newcomers_may_get_the_sum_of_that_and_of_what_the_scorer_says() -> None:
+    stage = ForNewcomers("trending_30d", ByExtra(), alone=False)
+    out = stage(query(), state([]), CROWD)
+    z = normalised(np.array([[1, 5], [3, 4], [-1, 3]], dtype=np.float32))
+    np.testing.assert_allclose(out.scores, z.sum(axis=1), rtol=1e-5)
+    assert stage.scored_by(query(), state([])) == ("trending_30d", "by extra")
+    said = terms(out.names, out.features[1])
+    assert said[SCALE] * 4 + said[START] + said[CROWD_TERM] == pytest.approx(out.scores[1])
+    # A scorer that cannot tell them apart leaves it to the crowd.
+    same = replace(CROWD, features=CROWD.features.copy())
+    same.features[:, 1] = 7.0
+    np.testing.assert_allclose(stage(query(), state([]), same).scores, z[:, 0], rtol=1e-5)
+    # Words find on one scale: they are added to what the crowd says alone.
+    assert stage(query(text="a saloon"), state([]), CROWD).scores.tolist() == [1.0, 3.0, -1.0]
 
 
 def test_who_has_a_history_or_words_or_a_list_is_no_newcomer() -> None:

@@ -19,6 +19,7 @@ from penchant.types import Floats
 TREES = (60, 100, 150, 200, 300, 400, 600, 800)
 ABLATED = 100  # trees at which rankers with and without a source are compared
 LEAST_REQUESTS = 200  # with wanted candidates; below it trees are not even tried
+LEAST_NEWCOMERS = 20  # requests of people without history, below which nothing is told from them
 LATE = 0.3  # the share of the requests, the newest, that a scorer is chosen on
 
 
@@ -32,6 +33,7 @@ class Choice:
     measured: dict[str, float]
     interval: tuple[float, float] | None
     newcomer: str = ""  # the popularity source that answers people without history, if any
+    newcomer_alone: bool = True  # or in sum with the ranker
     grown: tuple[tuple[int, float], ...] = ()  # NDCG@10 of the ranker by its number of trees
 
 
@@ -58,13 +60,15 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> 
         column = sources.index(single)
         fallback = late.ndcg(np.nan_to_num(late.features[:, column], nan=-1e9))
     if not learnable(early, late):
-        return Choice("fusion", 0, weights, measured, None, newcomer(rows, None))
-    gains = by_trees(ranker.fit(early, config, seed=seed), late)
+        return Choice("fusion", 0, weights, measured, None, newcomer(rows, None)[0])
+    booster = ranker.fit(early, config, seed=seed)
+    gains = by_trees(booster, late)
     trees, _ = best_count({n: _mean(gain) for n, gain in gains.items()})
     measured["ranker"] = _mean(gains[trees])
     interval = paired(gains[trees], fallback, late.users)
     scorer = "ranker" if measured["ranker"] > _mean(fallback) else "fusion"
-    first = newcomer(rows, gains[trees] if scorer == "ranker" else None, share)
+    said = np.asarray(booster.predict(late.features, num_iteration=trees), dtype=np.float32)
+    first, alone = newcomer(rows, said if scorer == "ranker" else None, share)
     return Choice(
         scorer,
         trees,
@@ -72,6 +76,7 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> 
         measured,
         (interval.low, interval.high),
         first,
+        alone,
         tuple((n, _mean(gain)) for n, gain in gains.items()),
     )
 
@@ -94,28 +99,36 @@ def best_count(values: dict[int, float]) -> tuple[int, float]:
     return trees, smooth[trees]
 
 
-def newcomer(rows: Rows, ranked: npt.NDArray[np.float64] | None, share: float = LATE) -> str:
-    """Return the popularity source that answers people without history; "" for the ranker.
+def newcomer(rows: Rows, ranked: Floats | None, share: float = LATE) -> tuple[str, bool]:
+    """Return the popularity source that answers people without history, and whether alone.
 
-    The best on the newcomers of the whole window, for popularity learns nothing from it. The
-    ranker, whose NDCG on the later requests is `ranked`, must beat it outside the interval.
+    The source is the best on the newcomers of the whole window, for popularity learns nothing from
+    it; "" says that the ranker answers. `ranked` are the ranker's scores of the later rows: the sum
+    of both answers unless one of them alone is better outside the interval.
     """
     fresh = _newcomers(rows)
     popular = [n for n in rows.names[: rows.n_sources] if n.startswith("trending")]
-    if not popular or fresh.sum() < 20:
-        return "trending_30d" if "trending_30d" in popular else ""
-    gains = {
-        name: rows.ndcg(np.nan_to_num(rows.features[:, rows.names.index(name)], nan=-1.0))
-        for name in popular
+    if not popular or fresh.sum() < LEAST_NEWCOMERS:
+        return "trending_30d" if "trending_30d" in popular else "", True
+    counts = {
+        name: np.nan_to_num(rows.features[:, rows.names.index(name)], nan=-1.0) for name in popular
     }
-    best = max(popular, key=lambda name: gains[name][fresh].mean())
-    if ranked is not None:
-        _, late = rows.split(share)
-        new = _newcomers(late)
-        against = gains[best][len(rows) - len(late) :]
-        if new.sum() >= 20 and paired(ranked[new], against[new], late.users[new]).low > 0:
-            return ""
-    return best
+    gains = {name: _mean(rows.ndcg(counts[name])[fresh]) for name in popular}
+    best = max(popular, key=lambda name: gains[name])
+    _, late = rows.split(share)
+    new = _newcomers(late)
+    if ranked is None or new.sum() < LEAST_NEWCOMERS:
+        return best, True
+    crowd = counts[best][len(rows.items) - len(late.items) :]
+    both = np.zeros_like(ranked)
+    for a, e in _spans(late):
+        both[a:e] = normalised(np.stack((ranked[a:e], crowd[a:e]), axis=1)).sum(axis=1)
+    together, popularity, trees = (late.ndcg(one)[new] for one in (both, crowd, ranked))
+    if paired(popularity, together, late.users[new]).low > 0:
+        return best, True
+    if paired(trees, together, late.users[new]).low > 0:
+        return "", True
+    return best, False
 
 
 def _newcomers(rows: Rows) -> npt.NDArray[np.bool_]:

@@ -35,7 +35,7 @@ from penchant.rank.explain.sentences import (
     sentence,
     told,
 )
-from penchant.rank.scorers.terms import FOUND, LATER, SCALE, START, WORDS, terms
+from penchant.rank.scorers.terms import CROWD, FOUND, LATER, SCALE, START, WORDS, terms
 from penchant.types import Explanation, Floats, Reason
 
 CAUSES = {
@@ -129,7 +129,7 @@ def contributions(
     parts = terms(shown.names, shown.row)
     scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
     words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
-    later = parts.pop(LATER, 0.0)
+    later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
     asked = WORDS in shown.scored_by
     causes: dict[str, float] = defaultdict(float)
     hints: tuple[Reason, ...] = ()
@@ -144,11 +144,13 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        causes[TREES] += shown.score - words - found_words - later
+        causes[TREES] += shown.score - words - found_words - later - crowd
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
     else:
         hints = summed(shown.names, shown.sources, shown.row, asked)
+    if crowd:
+        causes[lately(next(iter(shown.scored_by)))] += crowd
     causes[WORDS_CAUSE] += words
     causes[LETTERS] += found_words
     ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
