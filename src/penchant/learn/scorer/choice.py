@@ -67,8 +67,10 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> 
     measured["ranker"] = _mean(gains[trees])
     interval = paired(gains[trees], fallback, late.users)
     scorer = "ranker" if measured["ranker"] > _mean(fallback) else "fusion"
-    said = np.asarray(booster.predict(late.features, num_iteration=trees), dtype=np.float32)
-    first, alone = newcomer(rows, said if scorer == "ranker" else None, share)
+    said = None
+    if scorer == "ranker":
+        said = np.asarray(booster.predict(late.features, num_iteration=trees), dtype=np.float32)
+    first, alone = newcomer(rows, said, share)
     return Choice(
         scorer,
         trees,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from penchant.learn.config import RankerConfig
 from penchant.learn.scorer import ranker
-from penchant.learn.scorer.choice import best_count, by_trees, learnable
+from penchant.learn.scorer.choice import LATE, best_count, by_trees, learnable
 from penchant.learn.scorer.rows import Rows
 from penchant.learn.scorer.trials import Trials, gains_of
 from penchant.measure.intervals import paired
@@ -102,7 +102,7 @@ def search(
     seed: int,
     seconds: float,
     tell: Progress,
-    share: float = 0.3,
+    share: float = LATE,
     most: int = 1000,
 ) -> tuple[RankerConfig, Searched]:
     """Return the parameters to use, `config` itself where nothing better was confirmed.

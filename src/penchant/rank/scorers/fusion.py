@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.scorers.terms import with_terms
+from penchant.rank.scorers.terms import SCALE, START, scaled, with_terms
 from penchant.types import Candidates, Floats, Query
+
+_NOTHING = 1e-6  # between the highest and the lowest score
 
 
 def mean_and_spread(known: Floats) -> tuple[np.float32, np.float32]:
@@ -32,6 +34,21 @@ def normalised(scores: Floats) -> Floats:
         out[known, column] = z
         out[~known, column] = z.min() - 1.0
     return out
+
+
+def standardised(scored: Candidates) -> Candidates:
+    """Return the candidates with z-scores for scores, and the terms that say how they were made.
+
+    A scorer that says the same of every candidate says nothing: scores and terms are 0.
+    """
+    own = np.nan_to_num(scored.scores).astype(np.float32)
+    mean, spread = mean_and_spread(own)
+    scale = 0.0 if not len(own) or float(np.ptp(own)) <= _NOTHING else 1.0 / float(spread)
+    of_all = np.full(len(scored), scale, dtype=np.float32)
+    z = (own - mean) * np.float32(scale)
+    return with_terms(
+        replace(scaled(scored, scale), scores=z), {SCALE: of_all, START: -of_all * mean}
+    )
 
 
 class Fusion:

@@ -7,12 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.scorers.fusion import mean_and_spread, normalised
+from penchant.rank.scorers.fusion import normalised, standardised
 from penchant.rank.scorers.scorer import Scorer
-from penchant.rank.scorers.terms import CROWD, SCALE, START, scaled, with_terms
+from penchant.rank.scorers.terms import CROWD, with_terms
 from penchant.types import Candidates, Query
-
-_NOTHING = 1e-6  # between the highest and the lowest score
 
 
 class ForNewcomers:
@@ -39,16 +37,9 @@ class ForNewcomers:
         counts = np.nan_to_num(column, nan=-1.0).astype(np.float32)
         if self._answers_alone(query):
             return with_terms(replace(candidates, scores=counts), {self._source: counts})
-        scored = self._scorer(query, state, candidates)
-        own = np.nan_to_num(scored.scores).astype(np.float32)
-        mean, spread = mean_and_spread(own)
-        # A scorer that says the same of everybody says nothing.
-        scale = 0.0 if float(np.ptp(own)) <= _NOTHING else 1.0 / float(spread)
+        scored = standardised(self._scorer(query, state, candidates))
         crowd = normalised(counts[:, None])[:, 0]
-        of_all = np.full(len(scored), scale, dtype=np.float32)
-        terms = {SCALE: of_all, START: -of_all * mean, CROWD: crowd}
-        scores = (own - mean) * np.float32(scale) + crowd
-        return with_terms(replace(scaled(scored, scale), scores=scores), terms)
+        return with_terms(replace(scored, scores=scored.scores + crowd), {CROWD: crowd})
 
     def scored_by(self, query: Query, state: State) -> tuple[str, ...]:
         """Return the source for newcomers, and the scorer it is summed with; else the scorer."""

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.scorers.fusion import mean_and_spread, normalised
+from penchant.rank.scorers.fusion import normalised, standardised
 from penchant.rank.scorers.scorer import Scorer
-from penchant.rank.scorers.terms import FOUND, SCALE, START, WORDS, scaled, with_terms
+from penchant.rank.scorers.terms import FOUND, WORDS, with_terms
 from penchant.recall.lexical import NAMED
 from penchant.types import Candidates, Floats, Query
 
@@ -41,11 +41,8 @@ class ForWords:
         found = _column(scored, self._found)
         if near is None and found is None:
             return scored
-        own = np.nan_to_num(scored.scores).astype(np.float32)
-        z = normalised(own[:, None])[:, 0]
-        mean, spread = mean_and_spread(own)
-        of_all = np.ones(len(scored), dtype=np.float32)
-        terms = {SCALE: of_all / spread, START: -of_all * mean / spread}
+        scored = standardised(scored)
+        z, terms = scored.scores, {}
         if near is not None:
             weight = np.float32(SAID if query.text is None else ASKED)
             terms[WORDS] = weight * normalised(near[:, None])[:, 0]
@@ -56,7 +53,7 @@ class ForWords:
             share = np.float32(WEIGHT) * np.where(named, share - np.float32(NAMED), share)
             terms[FOUND] = share + _lift(z + share, named)
             z = z + terms[FOUND]
-        return with_terms(replace(scaled(scored, 1 / float(spread)), scores=z), terms)
+        return with_terms(replace(scored, scores=z), terms)
 
     def scored_by(self, query: Query, state: State) -> tuple[str, ...]:
         """Return the words, where there are any, and what the scorer says."""
