@@ -8,6 +8,7 @@ import pytest
 from numbered import DAY, NOW, query, state
 from penchant.recall.linear import Factors, ItemWeights, Recency
 from penchant.recall.sparse import SparseRows
+from penchant.store.vectors import Vectors
 
 RNG = np.random.default_rng(5)
 MATRIX = RNG.normal(size=(6, 6)).astype(np.float32)
@@ -68,7 +69,7 @@ def test_a_person_is_folded_into_factors_by_least_squares() -> None:
     """Hu et al. 2008, equation 4, with confidence 1 + alpha w for what was wanted."""
     factors = RNG.normal(size=(6, 3)).astype(np.float32)
     factors[4] = np.nan
-    source = Factors("factors", factors, alpha=7.0, regularization=0.3, recency=Recency())
+    source = Factors("factors", Vectors(factors), alpha=7.0, regularization=0.3, recency=Recency())
     scores = source.score(query(n_items=7), PERSON)
     assert scores is not None
     confidence, wanted = np.ones(6), np.zeros(6)
@@ -83,7 +84,7 @@ def test_a_person_is_folded_into_factors_by_least_squares() -> None:
 
 def test_factors_without_a_known_item_have_no_score() -> None:
     factors = np.full((3, 2), np.nan, dtype=np.float32)
-    source = Factors("factors", factors, alpha=1.0, regularization=0.1, recency=Recency())
+    source = Factors("factors", Vectors(factors), alpha=1.0, regularization=0.1, recency=Recency())
     assert source.score(query(n_items=3), state(np.array([0, 2], dtype=np.int32))) is None
 
 
@@ -93,7 +94,9 @@ def test_short_and_long_histories_are_folded_alike(length: int) -> None:
     rng = np.random.default_rng(length)
     factors = rng.normal(size=(60, 16)).astype(np.float32)
     factors[50] = np.nan
-    source = Factors("factors", factors, alpha=20.0, regularization=0.05, recency=Recency())
+    source = Factors(
+        "factors", Vectors(factors), alpha=20.0, regularization=0.05, recency=Recency()
+    )
     items = rng.permutation(60)[:length].astype(np.int32)
     strengths = rng.random(length).astype(np.float32) + 0.1
     person = state(items, times=(NOW - np.arange(length, 0, -1)).tolist(), strengths=strengths)

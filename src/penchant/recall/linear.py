@@ -19,6 +19,7 @@ from penchant.interests.state import DAY, Liked, State
 from penchant.recall.source import Scores
 from penchant.recall.sparse import SparseRows
 from penchant.store.log import Events
+from penchant.store.vectors import Vectors
 from penchant.types import Floats, Query
 
 
@@ -88,13 +89,14 @@ class Factors:
     """
 
     def __init__(
-        self, name: str, factors: Floats, alpha: float, regularization: float, recency: Recency
+        self, name: str, factors: Vectors, alpha: float, regularization: float, recency: Recency
     ) -> None:
         self.name = name
         self.factors = factors
         self.recency = recency
         self._alpha = alpha
-        known = factors[np.isfinite(factors[:, 0])]
+        known = factors.rows(np.arange(len(factors), dtype=np.int32))
+        known = known[np.isfinite(known[:, 0])]
         self._gram = (known.T @ known).astype(np.float64)
         self._gram[np.diag_indices(len(self._gram))] += regularization
         self._inverse = np.linalg.inv(self._gram)
@@ -102,18 +104,13 @@ class Factors:
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense score, NaN for items without factors; None without history."""
         liked = state.liked
-        known = liked.items < len(self.factors)
-        known[known] = np.isfinite(self.factors[liked.items[known], 0])
+        rows = self.factors.rows(liked.items).astype(np.float64)
+        known = np.isfinite(rows[:, 0])
         if not known.any():
             return None
-        rows = self.factors[liked.items[known]].astype(np.float64)
         confidence = self._alpha * self.recency.weights(liked, query.now)[known].astype(np.float64)
-        person = self._person(rows, confidence).astype(np.float32)
-        n = min(len(self.factors), query.n_items)
-        values: Floats = np.empty(query.n_items, dtype=np.float32)
-        np.matmul(self.factors[:n], person, out=values[:n])
-        values[n:] = np.nan
-        return Scores(values)
+        person = self._person(rows[known], confidence).astype(np.float32)
+        return Scores(self.factors.dot(person, query.n_items))
 
     def _person(
         self, rows: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
@@ -140,5 +137,5 @@ def load(
     recency = Recency(float(meta["moments_half"]), float(meta["days_half"]), float(meta["floor"]))
     if meta["model"] == "ease":
         return ItemWeights(name, SparseRows.load(arrays, name), recency)
-    factors = arrays[f"{name}.factors"].astype(np.float32, copy=False)
+    factors = Vectors(arrays[f"{name}.factors"])
     return Factors(name, factors, float(meta["alpha"]), float(meta["regularization"]), recency)

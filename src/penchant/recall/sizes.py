@@ -14,21 +14,22 @@ from penchant.store.vectors import Kind, Vectors
 class RecallConfig(BaseModel):
     """Section `recall`: the size of what answers, against how exact it is.
 
-    `vectors` says how the item tables of texts and networks are stored, `entries` how many weights
-    each item keeps in a matrix of pairs, the largest first. Both hold from the next training on;
-    what they cost and save is in docs/decisions.md.
+    `vectors` says how the item tables of texts, networks and factors are stored, `entries` how many
+    weights each item keeps in a matrix of pairs, the largest first. Both hold from the next
+    training on; what they cost and save is in docs/decisions.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    vectors: Kind = "float32"
+    vectors: Kind = "int8"
     entries: int = Field(400, ge=1)
 
 
 def shrink(folder: Artefacts, config: RecallConfig) -> None:
     """Rewrite the tables of a folder as the configuration wants them; never the other way."""
     plan = RecallPlan.load(folder)
-    for name in [*(f"{one}.table" for one in plan.sequence), "text.vectors"]:
+    tables = [f"{one}.table" for one in plan.sequence] + [f"{one}.factors" for one in plan.linear]
+    for name in [*tables, "text.vectors"]:
         if config.vectors != "float32" and folder.has(f"{name}.npy"):
             vectors = Vectors(np.array(folder.array(name)))  # in memory: its file is written over
             vectors.save(folder.path(f"{name}.npy"), config.vectors)

@@ -1,9 +1,11 @@
 """Vectors by item number: a matrix mapped from a file, and the rows that arrived since.
 
-Exact scores by one matrix-vector product. Rows of NaN mean "no vector": they score NaN by
-themselves, without a mask. A file of float16 is half as large. One of int8 is a quarter, and keeps,
-after the d bytes of a row, the four of its scale (Jacob et al. 2018, "Quantization and Training of
-Neural Networks", symmetric, per row).
+Scores by one matrix-vector product. Rows of NaN mean "no vector": they score NaN by themselves,
+without a mask. A file of float16 is half as large. One of int8 is a quarter, and keeps, after the d
+bytes of a row, the four of its scale (Jacob et al. 2018, "Quantization and Training of Neural
+Networks", symmetric, per row); it is multiplied in whole numbers, the question rounded likewise.
+What a product costs is the reading of the matrix, so a quarter of the bytes takes a quarter of the
+time; both roundings together move a cosine of 128 numbers by about .001.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import simsimd
 
 from penchant.store.faults import StoreError, fault
 from penchant.types import Floats, Ids, InvalidInput
@@ -46,7 +49,7 @@ class _State:
 class Vectors:
     """Rows float32[n, d] by item number, NaN where an item has none. Safe for threads."""
 
-    def __init__(self, matrix: Floats | None = None) -> None:
+    def __init__(self, matrix: npt.NDArray[Any] | None = None) -> None:
         base = np.zeros((0, 0), dtype=np.float32) if matrix is None else np.asarray(matrix)
         scales: Floats | None = None
         if base.ndim != 2 or base.dtype not in (np.float32, np.float16, np.int8):
@@ -175,16 +178,21 @@ class Vectors:
 
 
 def _products(state: _State, query: Floats, out: Floats) -> None:
-    known = out.shape[-1]
-    if state.base.dtype == np.float32:
-        if known:
-            np.matmul(query, state.base[:known].T, out=out)
+    base = state.base[: out.shape[-1]]
+    if not len(base):
         return
-    for start in range(0, known, _BLOCK):
-        end = min(start + _BLOCK, known)
-        np.matmul(query, state.base[start:end].astype(np.float32).T, out=out[..., start:end])
     if state.scales is not None:
-        out *= state.scales[:known]
+        asked, scale = _rounded(np.atleast_2d(query))
+        # Whole numbers below 2^24 are exact in float32: rows of a thousand numbers and more.
+        whole = np.asarray(simsimd.cdist(asked, base, "dot", out_dtype="float32"))
+        scales = scale.reshape(*out.shape[:-1], 1) * state.scales[: len(base)]
+        np.multiply(whole.reshape(out.shape), scales, out=out)
+    elif base.dtype == np.float32:
+        np.matmul(query, base.T, out=out)
+    else:
+        for start in range(0, len(base), _BLOCK):
+            part = base[start : start + _BLOCK].astype(np.float32)
+            np.matmul(query, part.T, out=out[..., start : start + len(part)])
 
 
 def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
@@ -212,11 +220,18 @@ def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
 
 
 def _int8(rows: Floats) -> npt.NDArray[np.int8]:
-    scales = (np.abs(rows).max(axis=1) / _LEVELS).astype("<f4")
-    # A scale of NaN marks a row without a vector.
-    scales[~np.isfinite(scales)] = np.nan
-    whole = scales > 0
-    out = np.zeros((len(rows), rows.shape[1] + _SCALE), dtype=np.int8)
-    out[whole, :-_SCALE] = np.rint(rows[whole] / scales[whole, None])
+    """Return the rows as a file of int8 holds them: d bytes, and the four of the scale."""
+    out = np.empty((len(rows), rows.shape[1] + _SCALE), dtype=np.int8)
+    out[:, :-_SCALE], scales = _rounded(rows)
     out[:, -_SCALE:] = scales[:, None].view(np.int8)
     return out
+
+
+def _rounded(rows: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Return int8[n, d] and the scale of each row; a scale of NaN marks a row without a vector."""
+    scales = (np.abs(rows).max(axis=1) / _LEVELS).astype("<f4")
+    scales[~np.isfinite(scales)] = np.nan
+    some = scales > 0
+    out = np.zeros(rows.shape, dtype=np.int8)
+    out[some] = np.rint(rows[some] / scales[some, None])
+    return out, scales
