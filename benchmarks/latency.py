@@ -5,8 +5,10 @@
     python benchmarks/latency.py --folder /tmp/shelves    # keeps what was built, and uses it again
     python benchmarks/latency.py --profile                # where the time of recommend() goes
 
-One thread answers (OMP_NUM_THREADS=1), on a synthetic world; nothing in it is real. The load of the
-machine is printed with the figures: on a busy one they say little.
+One thread answers (OMP_NUM_THREADS=1), on a synthetic world; nothing in it is real. With the
+figures stand the load of the machine and its pace, the time of a fixed piece of work before and
+after them: on a machine that shares its cores the same answer takes twice as long an hour later,
+and only the pace tells.
 """
 
 from __future__ import annotations
@@ -64,6 +66,17 @@ def build(folder: Path, items: int, users: int, events: int, effort: str) -> Non
     people = made.events["user_id"].unique(maintain_order=True)
     timing["people"] = people.sample(min(2000, len(people)), seed=0).to_list()
     (folder / "built.json").write_text(json.dumps(timing))
+
+
+def pace() -> float:
+    """Return the milliseconds of a million additions in Python, the middle of five runs."""
+    took = []
+    for _ in range(5):
+        began, total = time.perf_counter(), 0
+        for number in range(1_000_000):
+            total += number * number
+        took.append(1000 * (time.perf_counter() - began))
+    return sorted(took)[2]
 
 
 def measured(folder: Path, requests: int, profile: bool) -> dict[str, Any]:
@@ -162,12 +175,15 @@ def one(folder: Path, items: int, options: argparse.Namespace) -> None:
         more = ["--events", str(options.events), "--effort", options.effort]
         command = [sys.executable, __file__, "--build", str(folder), *sizes, *more]
         subprocess.run(command, check=True, env=quiet)
+    before = pace()
     found = measured(folder, options.requests, options.profile)
+    after = pace()
     built = json.loads((folder / "built.json").read_text())
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(
         f"{items:,} items, {options.events:,} events, effort {options.effort}; "
-        f"{os.cpu_count()} cores, load {load:.1f}; {found['memory']:.2f} GB at most; seconds to "
+        f"{os.cpu_count()} cores, load {load:.1f}, pace {before:.0f} and {after:.0f} ms; "
+        f"{found['memory']:.2f} GB at most; seconds to "
         + ", ".join(f"{step} {built[step]}" for step in ("add", "record", "train"))
     )
     print(f"  {'milliseconds':<32} {'median':>9} {'p99':>9} {'worst':>9}")

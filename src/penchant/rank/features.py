@@ -153,13 +153,15 @@ class FeatureBuilder:
             typical = float(np.exp(np.nanmean(np.log(np.maximum(paid, 0.01)))))
             out[:, 2] = np.log(np.maximum(price, 0.01) / typical)
         if self._vectors.dimension:
-            text = self._vectors.rows(items)
+            # Whatever has no text has no row here, and is NaN in what it is compared with.
             last = self._vectors.rows(liked.items[-10:])
-            near = text @ last.T
-            out[:, 4] = near[:, -1]
-            some = np.isfinite(near).any(axis=1)
-            out[some, 5] = np.nanmean(near[some], axis=1)
-            out[some, 6] = np.nanmax(near[some], axis=1)
+            with_text = np.isfinite(last[:, 0])
+            if with_text.any():
+                near = self._vectors.rows(items) @ last[with_text].T
+                if with_text[-1]:
+                    out[:, 4] = near[:, -1]
+                out[:, 5] = near.mean(axis=1)
+                out[:, 6] = near.max(axis=1)
         return out
 
 
@@ -170,14 +172,21 @@ def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _ranks(scores: Floats) -> Floats:
-    """Return 1 / rank of each candidate within each source's opinions, 0 for no opinion."""
-    known = np.isfinite(scores)
-    order = np.argsort(np.where(known, -scores, np.inf), axis=0, kind="stable")
-    out = np.empty_like(scores)
+    """Return 1 / rank of each candidate within each source's opinions, 0 for no opinion.
+
+    Of equal scores the earlier candidate is first: the sign, exponent and fraction of a float32
+    order it like a whole number, and below them stands the place. Sorting those takes less than
+    half the time of a stable sort of the scores.
+    """
+    known = np.isfinite(scores.T)
+    bits = np.where(known, 0.0 - scores.T, np.inf).astype(np.float32).view(np.int32)
+    bits ^= (bits >> 31) & 0x7FFFFFFF
+    order = np.sort((bits.astype(np.int64) << 32) + np.arange(len(scores)), axis=1) & 0xFFFFFFFF
     inverse = (1.0 / np.arange(1, len(scores) + 1)).astype(np.float32)
-    np.put_along_axis(out, order, inverse[:, None], axis=0)
+    out = np.empty(known.shape, dtype=np.float32)
+    np.put_along_axis(out, order, inverse[None], axis=1)
     out[~known] = 0.0
-    return out
+    return out.T
 
 
 def _gaps(scores: Floats) -> Floats:

@@ -80,8 +80,8 @@ class Pipeline:
                 )
             )
             pool = after
-        raised = np.setdiff1d(pool.items[: query.k], ranked.items[: query.k]).tolist()
-        return pool, Trace(tuple(traces), pool, {RAISED: tuple(raised)} if raised else {})
+        raised = set(pool.items[: query.k].tolist()) - set(ranked.items[: query.k].tolist())
+        return pool, Trace(tuple(traces), pool, {RAISED: tuple(sorted(raised))} if raised else {})
 
 
 def order(pool: Candidates) -> Candidates:

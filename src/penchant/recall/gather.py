@@ -77,7 +77,9 @@ class Recall:
         if query.only is not None:
             items = query.only.astype(np.int32)
         else:
-            items = np.unique(np.concatenate([*proposed, none])).astype(np.int32)
+            wanted = np.zeros(query.n_items, dtype=np.bool_)
+            wanted[np.concatenate([*proposed, none])] = True
+            items = np.flatnonzero(wanted).astype(np.int32)
             if len(items) < query.k:
                 items = _filled(items, query)
                 notes["filled"] = (

@@ -33,7 +33,7 @@ class Base:
     origin: Times
     read: int
     _sorted: dict[int, Times] = field(default_factory=dict)
-    _heads: dict[tuple[int, int], tuple[float, Ids]] = field(default_factory=dict)
+    _heads: dict[tuple[int, int], tuple[float, Ids, Times]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -47,8 +47,8 @@ class Base:
             found = self._sorted[row] = np.sort(self.sums[row])
         return found
 
-    def head(self, row: int, reach: int) -> tuple[float, Ids]:
-        """Return a sum that at least `reach` items have, and all who have it, ascending.
+    def head(self, row: int, reach: int) -> tuple[float, Ids, Times]:
+        """Return a sum that at least `reach` items have, all who have it, and their sums.
 
         0 and everybody with a sum where there are fewer.
         """
@@ -58,7 +58,7 @@ class Base:
             floor = max(0.0, float(known[-reach])) if reach <= len(known) else 0.0
             sums = self.sums[row]
             items = np.flatnonzero(sums >= floor if floor > 0 else sums > 0).astype(np.int32)
-            found = self._heads[row, reach] = floor, items
+            found = self._heads[row, reach] = floor, items, sums[items]
         return found
 
     def hand_over(self, later: Base, changed: Ids) -> None:
@@ -88,6 +88,8 @@ class Moment:
         self._scale = np.exp2(-np.maximum(now - base.origin, 0.0) / lives)
         self._late, place = np.unique(items, return_inverse=True)
         m = len(self._late)
+        self._is_late: Mask = np.zeros(base.width, dtype=np.bool_)
+        self._is_late[self._late] = True
         self._asked: tuple[Ids, Sums] | None = None
         self._more = np.zeros((len(lives), m))
         self._first, self._last = np.full(m, np.inf), np.full(m, -np.inf)
@@ -131,7 +133,7 @@ class Moment:
     def above(self, row: int, items: Ids) -> npt.NDArray[np.int64]:
         """Return int64[len(items)]: how many items of the catalogue have a higher count."""
         counts = np.maximum(self._exact(items)[row] * _SAME, _NOTHING)
-        before = self._base.sums[row, self._late] * self._scale[row]
+        before = self._before(row)
         if self._scale[row] > 0:
             known = self._base.sorted(row)
             with np.errstate(over="ignore"):  # a scale of almost nothing: none is higher
@@ -160,32 +162,35 @@ class Moment:
     def top(self, row: int, k: int, allowed: Mask | None) -> Ids:
         """Return at most `k` items with a count, the highest over one life first, all allowed."""
         scale = self._scale[row]
-        late = self._base.sums[row, self._late] * scale + self._more[row]
+        late, late_counts = self._late, self._before(row) + self._more[row]
         reach = 1 << (4 * max(k, 1) - 1).bit_length()  # one of few, to be found again
         while True:
-            floor, found = self._base.head(row, reach)
+            floor, found, sums = self._base.head(row, reach)
             # What lies below the floor cannot be told from here.
             least = floor * scale
-            found = np.union1d(found, self._late[late >= least])
-            found = found[: np.searchsorted(found, self.n if allowed is None else len(allowed))]
+            high = late_counts >= least if floor > 0 else slice(None)
+            still = ~self._is_late[found]
+            found = np.concatenate((found[still], late[high]))
+            counts = np.concatenate((sums[still] * scale, late_counts[high]))
+            values = np.log1p(counts.astype(np.float32))
+            some = (values > 0) & (found < (self.n if allowed is None else len(allowed)))
             if allowed is not None:
-                found = found[allowed[found]]
-            counts = self._of_row(row, found)
-            if floor > 0:
-                sure = counts >= least
-                found, counts = found[sure], counts[sure]
-            some = counts.astype(np.float32) > 0
-            found, counts = found[some], counts[some]
-            if len(found) >= k or floor <= 0:
+                some &= allowed.take(found, mode="clip")
+            found, values = found[some], values[some]
+            if len(values) >= k or floor <= 0:
                 break
             reach *= 8
-        values = np.log1p(counts.astype(np.float32))
         if len(values) > k:
             # All who tie for the last place stay, so that the first of them gets it.
             likely = values >= np.partition(values, len(values) - k)[len(values) - k]
             found, values = found[likely], values[likely]
-        best: Ids = found[np.argsort(-values, kind="stable")[:k]].astype(np.int32)
+        best: Ids = found[np.lexsort((found, -values))[:k]]
         return best
+
+    def _before(self, row: int) -> Times:
+        """Return what the late items count by now without the events that `base` lacks."""
+        counts: Times = self._base.sums[row, self._late] * self._scale[row]
+        return counts
 
     def _exact(self, items: Ids) -> Sums:
         # One pool of candidates is asked about again and again.
@@ -198,12 +203,6 @@ class Moment:
         self._asked = items, out
         return out
 
-    def _of_row(self, row: int, items: Ids) -> Times:
-        out: Times = self._base.sums[row, items] * self._scale[row]
-        hit, place = self._hits(items)
-        out[hit] += self._more[row, place]
-        return out
-
     def _with_late(self, items: Ids, known: Times, late: Times, pick: Any) -> Times:
         hit, place = self._hits(items)
         known[hit] = pick(known[hit], late[place])
@@ -211,12 +210,8 @@ class Moment:
 
     def _hits(self, items: Ids) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Return which of `items` are late ones, and which of these they are."""
-        if not len(self._late):
-            none = np.zeros(0, dtype=np.intp)
-            return none, none
-        place = np.minimum(np.searchsorted(self._late, items), len(self._late) - 1)
-        hit = np.flatnonzero(self._late[place] == items)
-        return hit, place[hit]
+        hit = np.flatnonzero(self._is_late[items])
+        return hit, np.searchsorted(self._late, items[hit])
 
 
 class Counted:

@@ -87,17 +87,15 @@ class Sequence:
     def hidden(self, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
         liked = state.liked
-        rows = self._table.rows(liked.items)
-        keep = np.flatnonzero(np.isfinite(rows).all(axis=1))[-self.length :]
+        keep = np.flatnonzero(self._table.known(liked.items))[-self.length :]
         if not len(keep):
             return None
+        rows = self._table.rows(liked.items[keep])
         times = liked.times[keep]
         gaps = np.zeros(len(keep), dtype=np.int64)
         gaps[1:] = gap_buckets(times[1:] - times[:-1])
         ahead = gap_buckets(np.array([state.now - times[-1]]))
-        (out,) = self._session.run(
-            None, {"rows": rows[keep][None], "gaps": gaps[None], "ahead": ahead}
-        )
+        (out,) = self._session.run(None, {"rows": rows[None], "gaps": gaps[None], "ahead": ahead})
         hidden: Floats = out[0]
         return hidden
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import simsimd
 
 from penchant.store.faults import StoreError, fault
-from penchant.types import Floats, Ids, InvalidInput
+from penchant.types import Floats, Ids, InvalidInput, Mask
 
 Kind = Literal["float32", "float16", "int8"]
 
@@ -61,6 +61,7 @@ class Vectors:
             scales = np.ascontiguousarray(base[:, -_SCALE:]).view(np.float32)[:, 0]
             base = base[:, :-_SCALE]
         self._guard = threading.Lock()
+        self._asked: tuple[_State, Ids, Floats] | None = None
         self._dimension = int(base.shape[1])
         self._state = _State(
             base=base,
@@ -88,20 +89,26 @@ class Vectors:
         return self._state.n
 
     def rows(self, numbers: Ids) -> Floats:
-        """Return float32[len(numbers), d], NaN rows where there is no vector."""
+        """Return float32[len(numbers), d], NaN rows where there is no vector; read-only."""
+        state, asked = self._state, self._asked
+        # One pool of candidates is asked about by one stage after the other.
+        if asked is not None and asked[0] is state and asked[1] is numbers:
+            return asked[2]
+        out = _rows(state, np.asarray(numbers))
+        out.flags.writeable = False
+        if len(out) <= _BLOCK:
+            self._asked = state, numbers, out
+        return out
+
+    def known(self, numbers: Ids) -> Mask:
+        """Return bool[len(numbers)]: which have a vector. Cheaper than the vectors."""
         state = self._state
-        numbers = np.asarray(numbers)
-        out: Floats = np.full((len(numbers), self._dimension), np.nan, dtype=np.float32)
-        inside = np.flatnonzero((numbers >= 0) & (numbers < len(state.base)))
-        if len(inside):
-            chosen = numbers[inside]
-            found = state.base[chosen]
-            if state.scales is not None:
-                found = found * state.scales[chosen, None]
-            out[inside] = found
-        late = np.flatnonzero((numbers >= 0) & (numbers < len(state.place)))
-        late = late[state.place[numbers[late]] >= 0]
-        out[late] = state.extra[state.place[numbers[late]]]
+        first = state.base[:, 0] if state.scales is None else state.scales
+        out: Mask = np.zeros(len(numbers), dtype=np.bool_)
+        inside = np.flatnonzero((numbers >= 0) & (numbers < len(first)))
+        out[inside] = np.isfinite(first[numbers[inside]])
+        late, place = _late(state, numbers)
+        out[late] = np.isfinite(state.extra[place, 0])
         return out
 
     def dot(self, query: Floats, n: int | None = None) -> Floats:
@@ -175,6 +182,37 @@ class Vectors:
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise fault(error, str(path)) from error
+
+
+def _rows(state: _State, numbers: Ids) -> Floats:
+    inside = (numbers >= 0) & (numbers < len(state.base))
+    out: Floats
+    if inside.all():
+        out = _widened(state, numbers)
+    else:
+        out = np.full((len(numbers), state.base.shape[1]), np.nan, dtype=np.float32)
+        out[inside] = _widened(state, numbers[inside])
+    late, place = _late(state, numbers)
+    if len(late):
+        out[late] = state.extra[place]
+    return out
+
+
+def _widened(state: _State, numbers: Ids) -> Floats:
+    found = state.base[numbers]
+    out: Floats = found.astype(np.float32, copy=False)
+    if state.scales is not None:
+        out = np.multiply(found, state.scales[numbers, None], dtype=np.float32)
+    return out
+
+
+def _late(state: _State, numbers: Ids) -> tuple[npt.NDArray[np.intp], Ids]:
+    """Return which of the numbers have a row in `extra`, and which row that is."""
+    if not len(state.numbers):
+        return np.zeros(0, dtype=np.intp), state.numbers
+    late = np.flatnonzero((numbers >= 0) & (numbers < len(state.place)))
+    place = state.place[numbers[late]]
+    return late[place >= 0], place[place >= 0]
 
 
 def _products(state: _State, query: Floats, out: Floats) -> None:

@@ -110,8 +110,10 @@ class Trees:
         """Return how many thresholds lie below each value; a row for each kind of condition."""
         columns = np.ascontiguousarray(features.T[self._features])
         found = np.empty(columns.shape, dtype=self._bits)
+        # What is said of the person is the same for every candidate.
+        alike = (columns == columns[:, :1]).all(axis=1).tolist()
         for row, cuts in enumerate(self._cuts):
-            found[row] = cuts.searchsorted(columns[row])
+            found[row] = cuts.searchsorted(columns[row, :1] if alike[row] else columns[row])
         ranks: npt.NDArray[np.signedinteger] = found[self._of]
         np.copyto(ranks, self._unknown, where=np.isnan(columns)[self._of])
         return ranks
