@@ -23,6 +23,7 @@ from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incom
 from penchant.learn.scorer import affinity as affinities
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.choice import LATE, Choice, choose, gained, visible
+from penchant.learn.scorer.newcomer import popular_with_newcomers
 from penchant.learn.scorer.rows import Rows, build
 from penchant.learn.scorer.search import search
 from penchant.learn.scorer.trials import Trials, fingerprint
@@ -145,7 +146,8 @@ class Training:
         rows = walked.rows
         self._lap("rows")
         searched = self._search(rows)
-        choice = choose(rows, self.ranker, config.seed)
+        popular = popular_with_newcomers(self.view)
+        choice = choose(rows, self.ranker, config.seed, popular=popular)
         ablation = self._ablation(rows, choice)
         self._lap("choice")
         self._track(choice, ablation)

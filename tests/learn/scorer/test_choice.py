@@ -9,7 +9,7 @@ import pytest
 
 from penchant.learn.config import RankerConfig
 from penchant.learn.scorer import choice
-from penchant.learn.scorer.choice import LEAST_REQUESTS, choose, gained, newcomer, summed, visible
+from penchant.learn.scorer.choice import LEAST_REQUESTS, choose, gained, summed, visible
 from penchant.learn.scorer.rows import Rows
 from penchant.rank.scorers.fusion import Fusion
 
@@ -130,43 +130,6 @@ def test_what_is_measured_of_the_sum_is_what_serves() -> None:
         )
         served = Fusion()(query(n_items=PER), state([]), pool).scores
         np.testing.assert_allclose(total[cut], served, rtol=1e-4, atol=1e-5)
-
-
-NEW = (np.arange(500) % 3 == 0).astype(float)  # every third request is a newcomer's
-
-
-def test_newcomers_get_the_popularity_that_answered_newcomers_best() -> None:
-    def wish(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        of_newcomers = np.repeat(NEW, PER).astype(bool)
-        return np.where(of_newcomers, x[:, 4], x[:, 3]) + noise(x, rng, 0.05)
-
-    rows = draw(wish, history=1.0 - NEW)
-    assert newcomer(rows, None) == ("trending_7d", True)
-    found = choose(rows, CONFIG, seed=0)
-    assert found.newcomer in ("trending_7d", "")
-
-
-def test_newcomers_are_answered_by_both_unless_one_alone_is_surely_better() -> None:
-    halves = draw(lambda x, rng: x[:, 0] + x[:, 4], history=1.0 - NEW)
-    _, late = halves.split(0.3)
-    assert newcomer(halves, None) == ("trending_7d", True)
-    assert newcomer(halves, late.features[:, 0].copy()) == ("trending_7d", False)
-
-    # Popularity that is always right, and a ranker that is as wrong as can be.
-    knowing = draw(lambda x, rng: x[:, 4], history=1.0 - NEW)
-    _, late = knowing.split(0.3)
-    wrong = -1e3 * late.wanted.astype(np.float32)
-    assert newcomer(knowing, wrong) == ("trending_7d", True)
-
-
-def test_the_ranker_alone_answers_newcomers_where_popularity_spoils_it() -> None:
-    rows = draw(lambda x, rng: -x[:, 4] - x[:, 5], history=1.0 - NEW)
-    _, late = rows.split(0.3)
-    assert newcomer(rows, late.wanted + 0.01 * late.features[:, 0]) == ("", True)
-
-
-def test_without_newcomers_to_learn_from_a_month_of_popularity_answers() -> None:
-    assert newcomer(draw(lambda x, rng: x[:, 0], requests=60), None) == ("trending_30d", True)
 
 
 def test_what_a_source_adds_is_what_is_lost_without_it() -> None:

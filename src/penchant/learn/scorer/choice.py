@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from penchant.learn.config import RankerConfig
 from penchant.learn.scorer import ranker
+from penchant.learn.scorer.newcomer import newcomer
 from penchant.learn.scorer.rows import Rows
 from penchant.measure.intervals import paired
 from penchant.rank.scorers.fusion import normalised
@@ -19,7 +20,6 @@ from penchant.types import Floats
 TREES = (60, 100, 150, 200, 300, 400, 600, 800)
 ABLATED = 100  # trees at which rankers with and without a source are compared
 LEAST_REQUESTS = 200  # with wanted candidates; below it trees are not even tried
-LEAST_NEWCOMERS = 20  # requests of people without history, below which nothing is told from them
 LATE = 0.3  # the share of the requests, the newest, that a scorer is chosen on
 
 
@@ -37,9 +37,12 @@ class Choice:
     grown: tuple[tuple[int, float], ...] = ()  # NDCG@10 of the ranker by its number of trees
 
 
-def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> Choice:
+def choose(
+    rows: Rows, config: RankerConfig, seed: int, share: float = LATE, popular: str = ""
+) -> Choice:
     """Return the best scorer on the last `share` of the requests, learned on those before.
 
+    `popular` is the popularity source that newcomers are best answered by, "" where nobody knows.
     The fallback is the normalised sum of all sources; the best single source takes its place where
     the sum loses to it. Trees must beat that fallback to be used.
     """
@@ -60,7 +63,7 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> 
         column = sources.index(single)
         fallback = late.ndcg(np.nan_to_num(late.features[:, column], nan=-1e9))
     if not learnable(early, late):
-        return Choice("fusion", 0, weights, measured, None, newcomer(rows, None)[0])
+        return Choice("fusion", 0, weights, measured, None, newcomer(rows, None, popular, share)[0])
     booster = ranker.fit(early, config, seed=seed)
     gains = by_trees(booster, late)
     trees, _ = best_count({n: _mean(gain) for n, gain in gains.items()})
@@ -70,7 +73,7 @@ def choose(rows: Rows, config: RankerConfig, seed: int, share: float = LATE) -> 
     said = None
     if scorer == "ranker":
         said = np.asarray(booster.predict(late.features, num_iteration=trees), dtype=np.float32)
-    first, alone = newcomer(rows, said, share)
+    first, alone = newcomer(rows, said, popular, share)
     return Choice(
         scorer,
         trees,
@@ -99,48 +102,6 @@ def best_count(values: dict[int, float]) -> tuple[int, float]:
     smooth = _smoothed(values)
     trees = max(smooth, key=lambda n: smooth[n])
     return trees, smooth[trees]
-
-
-def newcomer(rows: Rows, ranked: Floats | None, share: float = LATE) -> tuple[str, bool]:
-    """Return the popularity source that answers people without history, and whether alone.
-
-    The source is the best on the newcomers of the whole window, for popularity learns nothing from
-    it; "" says that the ranker answers. `ranked` are the ranker's scores of the later rows: the sum
-    of both answers unless one of them alone is better outside the interval.
-    """
-    fresh = _newcomers(rows)
-    popular = [n for n in rows.names[: rows.n_sources] if n.startswith("trending")]
-    if not popular or fresh.sum() < LEAST_NEWCOMERS:
-        return "trending_30d" if "trending_30d" in popular else "", True
-    counts = {
-        name: np.nan_to_num(rows.features[:, rows.names.index(name)], nan=-1.0) for name in popular
-    }
-    gains = {name: _mean(rows.ndcg(counts[name])[fresh]) for name in popular}
-    best = max(popular, key=lambda name: gains[name])
-    _, late = rows.split(share)
-    new = _newcomers(late)
-    if ranked is None or new.sum() < LEAST_NEWCOMERS:
-        return best, True
-    crowd = counts[best][len(rows.items) - len(late.items) :]
-    both = np.zeros_like(ranked)
-    for a, e in _spans(late):
-        both[a:e] = normalised(np.stack((ranked[a:e], crowd[a:e]), axis=1)).sum(axis=1)
-    together, popularity, trees = (late.ndcg(one)[new] for one in (both, crowd, ranked))
-    if paired(popularity, together, late.users[new]).low > 0:
-        return best, True
-    if paired(trees, together, late.users[new]).low > 0:
-        return "", True
-    return best, False
-
-
-def _newcomers(rows: Rows) -> npt.NDArray[np.bool_]:
-    """Return which requests were of somebody without history."""
-    column = rows.names.index("history") if "history" in rows.names else -1
-    out = np.zeros(len(rows), dtype=np.bool_)
-    if column >= 0:
-        some = np.flatnonzero(np.diff(rows.starts) > 0)
-        out[some] = rows.features[rows.starts[some], column] == 0
-    return out
 
 
 def gained(
