@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penchant.store.faults import StoreError
-from penchant.store.vectors import Vectors
+from penchant.store.vectors import Kind, Vectors
 from penchant.types import InvalidInput
 
 
@@ -217,3 +217,30 @@ def test_late_rows_cost_little_beside_the_product_itself() -> None:
 
     # A ratio taken side by side: the machine that tests run on may be busy.
     assert quickest(lambda: vectors.dot(query)) < 3 * quickest(lambda: rows @ query) + 2e-4
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "int8"])
+def test_what_differs_is_what_a_file_can_tell_apart(tmp_path: Path, kind: Kind) -> None:
+    rows = matrix(50, d=128)
+    rows[7] = np.nan
+    Vectors(rows).save(tmp_path / "vectors.npy", kind)
+    vectors = Vectors.open(tmp_path / "vectors.npy")
+    everything = np.arange(50, dtype=np.int32)
+    assert not vectors.differ(everything, rows).any()
+    # Text that was there and is not, that was not and is, another, and an item of later.
+    changed = np.concatenate([rows, rows[:1]])
+    changed[3], changed[7], changed[9] = np.nan, rows[8], rows[10]
+    numbers = np.arange(51, dtype=np.int32)
+    assert np.flatnonzero(vectors.differ(numbers, changed)).tolist() == [3, 7, 9, 50]
+    vectors.set(numbers, changed)
+    assert not vectors.differ(numbers, changed).any()
+    # One number of many is enough.
+    changed[20, 5] += 0.01
+    assert np.flatnonzero(vectors.differ(numbers, changed)).tolist() == [20]
+
+
+def test_everything_differs_where_there_is_nothing_or_another_space() -> None:
+    numbers = np.arange(3, dtype=np.int32)
+    assert Vectors().differ(numbers, matrix(3)).all()
+    assert Vectors(matrix(3, d=4)).differ(numbers, matrix(3)).all()
+    assert Vectors().differ(numbers[:0], matrix(0)).tolist() == []

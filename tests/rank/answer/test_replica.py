@@ -16,7 +16,8 @@ import world
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import read
 from penchant.learn.__main__ import train
-from penchant.rank.answer.replica import UNTRAINED, Replica, Served
+from penchant.rank.answer.replica import UNTRAINED, Replica
+from penchant.rank.answer.served import Served
 from penchant.store.open import Store, open_store
 from penchant.types import Candidates, Query
 from shelves import filled, ids

@@ -18,18 +18,14 @@ import numpy.typing as npt
 
 from penchant.interests.history import LAST
 from penchant.interests.state import State
-from penchant.language.whitening import Whitening
 from penchant.learn.scorer.walk import Histories, events
 from penchant.learn.view import View
 from penchant.measure.intervals import paired
 from penchant.measure.ranking import Figures, Lists, hits, ndcg
-from penchant.rank.pipeline import Pipeline, load_pipeline, order
-from penchant.recall.assemble import RecallPlan, assemble
-from penchant.recall.covisitation import Recent
+from penchant.rank.answer.served import load
+from penchant.rank.pipeline import Pipeline, order
 from penchant.recall.popularity import Popularity
-from penchant.recall.sequence import Sequence as SequenceSource
 from penchant.store.artefacts import Artefacts
-from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Floats, Ids, Query
 
 K = 10
@@ -153,7 +149,17 @@ def figures(
     heard = view.where(wanted & past)
     popularity = Popularity(heard.items, heard.times)
     histories = Histories(heard, LAST)
-    pipeline = load(folder, view, raw, popularity, histories.recent)
+    served = load(
+        folder,
+        folder.folder.name,
+        columns=view.columns,
+        popularity=popularity,
+        recent=histories.recent,
+        texts=raw is not None,
+    )
+    if raw is not None:
+        served.learn_items(np.arange(len(raw), dtype=np.int32), raw)
+    pipeline = served.pipeline
     unknown = view.where(wanted & past & ~known)
     for source in pipeline.recall.sources:
         source.fold(events(unknown.users, unknown.items, unknown.times))
@@ -175,41 +181,6 @@ def figures(
         ranked[row, : len(best)] = best
     targets = Lists.of(one.targets for one in requests)
     return ndcg(hits(ranked, targets), targets.lengths, K)
-
-
-def load(
-    folder: Artefacts, view: View, raw: Floats | None, popularity: Popularity, recent: Recent
-) -> Pipeline:
-    """Return the pipeline that a snapshot's folder describes, over the catalogue of `view`.
-
-    Items that the snapshot does not know get the text vector that a live engine gives them.
-    """
-    vectors, whitening = Vectors(), None
-    if raw is not None and folder.has("text.mean.npy"):
-        whitening = Whitening(
-            np.asarray(folder.array("text.mean")), np.asarray(folder.array("text.matrix"))
-        )
-        vectors = Vectors(folder.array("text.vectors"))
-    recall = assemble(
-        folder,
-        RecallPlan.load(folder),
-        popularity=popularity,
-        columns=view.columns,
-        vectors=vectors,
-        recent=recent,
-    )
-    if raw is not None and whitening is not None:
-        rows = whitening(raw)
-        numbers = np.arange(len(rows), dtype=np.int32)
-        # A file of int8 has steps of a 127th of a row's largest number.
-        step = np.maximum(1e-3, np.abs(rows).max(axis=1) / 127)
-        same = np.abs(vectors.rows(numbers) - rows).max(axis=1) < step
-        fresh = np.flatnonzero(np.isfinite(rows[:, 0]) & ~same)
-        vectors.set(numbers[fresh], rows[fresh])
-        for source in recall.sources:
-            if isinstance(source, SequenceSource):
-                source.learn_items(numbers[fresh], rows[fresh])
-    return load_pipeline(folder, recall, view.columns, vectors)
 
 
 def _answer(pipeline: Pipeline, one: Request, view: View) -> Candidates:

@@ -14,7 +14,8 @@ from penchant.ingest.privacy import Privacy
 from penchant.interests.history import read, stateless
 from penchant.interests.state import State
 from penchant.rank.answer.filtering import Filtering
-from penchant.rank.answer.replica import Replica, Served
+from penchant.rank.answer.replica import Replica
+from penchant.rank.answer.served import Served
 from penchant.store.frames import ID_BYTES
 from penchant.store.open import Store
 from penchant.types import Ids, InvalidInput, Mask, Query, Seen

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,63 +20,22 @@ from penchant.language.cache import CachedEncoder
 from penchant.language.encoder import Encoder
 from penchant.language.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
-from penchant.language.whitening import Whitening
 from penchant.rank.answer.pasts import Pasts
-from penchant.rank.pipeline import Pipeline, load_pipeline
-from penchant.recall.assemble import RecallPlan, assemble, fit_covisitation
+from penchant.rank.answer.served import Served, load
+from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
-from penchant.recall.sequence import Sequence
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
-from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Query
+from penchant.types import Error, Query
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
 Tell = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Served:
-    """What a request is answered from. Its parts grow with the store; a new snapshot is a new one.
-
-    A request holds on to one of these, so that what it reads fits together to its end.
-    """
-
-    snapshot: str
-    columns: ItemColumns
-    vectors: Vectors
-    pipeline: Pipeline
-    whitening: Whitening | None
-    encoder: Encoder | None
-
-    def words(self, text: str | None) -> Floats | None:
-        """Return the unit vector float32[d] of what somebody said, None where it says nothing.
-
-        Words that cannot be encoded now (an endpoint that is down) say nothing either: the rest of
-        the question is answered.
-        """
-        if text is None or not text.strip() or self.encoder is None or not self.vectors.dimension:
-            return None
-        try:
-            vector: Floats = self.encode([text])[0]
-        except Error:
-            return None
-        return vector if bool(np.isfinite(vector).all()) else None
-
-    def encode(self, texts: list[str]) -> Floats:
-        """Return text vectors in the space of `vectors`, rows of NaN for empty texts."""
-        assert self.encoder is not None
-        raw = self.encoder.encode(texts).astype(np.float32)
-        if self.whitening is not None:
-            return self.whitening(raw)
-        raw[np.abs(raw).max(axis=1) == 0] = np.nan
-        return raw
 
 
 class Replica:
@@ -201,21 +159,7 @@ class Replica:
     def _trained(
         self, snapshot: Snapshot, columns: ItemColumns, popularity: Popularity, items: pl.DataFrame
     ) -> Served:
-        folder = Artefacts(snapshot.folder)
-        whitening, vectors = None, Vectors()
-        if self._encoder is not None and folder.has("text.mean.npy"):
-            whitening = Whitening(
-                np.asarray(folder.array("text.mean")), np.asarray(folder.array("text.matrix"))
-            )
-            vectors = Vectors(folder.array("text.vectors"))
-        served = Served(
-            snapshot=snapshot.id,
-            columns=columns,
-            vectors=vectors,
-            pipeline=self._pipeline(folder, RecallPlan.load(folder), popularity, columns, vectors),
-            whitening=whitening,
-            encoder=self._encoder,
-        )
+        served = self._serve(Artefacts(snapshot.folder), snapshot.id, columns, popularity)
         self._learn_items(served, items)
         return served
 
@@ -238,40 +182,26 @@ class Replica:
         fit_covisitation(
             wanted.users[order], wanted.items[order], wanted.times[order], columns.n, folder
         )
-        vectors = Vectors()
-        plan = RecallPlan(
-            text=self._encoder is not None, counted_until=float(wanted.times.max(initial=0.0))
-        )
-        served = Served(
-            snapshot=UNTRAINED,
-            columns=columns,
-            vectors=vectors,
-            pipeline=self._pipeline(folder, plan, popularity, columns, vectors),
-            whitening=None,
-            encoder=self._encoder,
-        )
+        until = float(wanted.times.max(initial=0.0))
+        RecallPlan(text=self._encoder is not None, counted_until=until).save(folder)
+        served = self._serve(folder, UNTRAINED, columns, popularity)
         self._late, self._refit_at = 0, max(1000, len(wanted) // 4)
         self._learn_items(served, items)
         return served
 
-    def _pipeline(
-        self,
-        folder: Artefacts,
-        plan: RecallPlan,
-        popularity: Popularity,
-        columns: ItemColumns,
-        vectors: Vectors,
-    ) -> Pipeline:
-        recall = assemble(
+    def _serve(
+        self, folder: Artefacts, snapshot: str, columns: ItemColumns, popularity: Popularity
+    ) -> Served:
+        return load(
             folder,
-            plan,
-            popularity=popularity,
+            snapshot,
             columns=columns,
-            vectors=vectors,
+            popularity=popularity,
             recent=self._pasts,
+            texts=self._encoder is not None,
+            encoder=self._encoder,
             lexical=self._lexical,
         )
-        return load_pipeline(folder, recall, columns, vectors)
 
     def _wanted(self, events: Events) -> Events:
         strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)
@@ -282,28 +212,16 @@ class Replica:
         """Give changed items their text vector, and with it a place in every text source."""
         if self._encoder is None or not len(rows):
             return
-        order = rows["number"].to_numpy().astype(np.int32)
+        numbers = rows["number"].to_numpy().astype(np.int32)
         try:
-            vectors = served.encode(self._template(rows))
+            raw = self._encoder.encode(self._template(rows))
         except Error as error:
             self._warn(
-                f"{len(order)} items have no text vector until the directory is opened again: "
+                f"{len(numbers)} items have no text vector until the directory is opened again: "
                 f"{error}"
             )
             return
-        # What a snapshot knows already is not kept twice: each row costs in every answer.
-        known = served.vectors.rows(order)
-        fresh = np.isfinite(vectors[:, 0])
-        if known.shape == vectors.shape:
-            # A file of int8 has steps of a 127th of a row's largest number.
-            step = np.maximum(1e-3, np.abs(vectors).max(axis=1, initial=0.0) / 127)
-            same = np.abs(known - vectors).max(axis=1, initial=0.0) < step
-            fresh = ~(same | (np.isnan(known[:, 0]) & ~fresh))
-        order, vectors = order[fresh], vectors[fresh]
-        served.vectors.set(order, vectors)
-        for source in served.pipeline.recall.sources:
-            if isinstance(source, Sequence):
-                source.learn_items(order, vectors)
+        served.learn_items(numbers, raw)
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -1,0 +1,108 @@
+"""What a request is answered from: a folder of learned things, over the catalogue as it is now.
+
+A snapshot knows the texts of its day. What came or changed since gets the text vector, and in every
+network on texts the row, that the snapshot would have given it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.language.encoder import Encoder
+from penchant.language.whitening import Whitening
+from penchant.rank.pipeline import Pipeline, load_pipeline
+from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.covisitation import Recent
+from penchant.recall.lexical import Lexical
+from penchant.recall.popularity import Popularity
+from penchant.recall.sequence import Sequence
+from penchant.store.artefacts import Artefacts
+from penchant.store.columns import ItemColumns
+from penchant.store.vectors import Vectors
+from penchant.types import Error, Floats, Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """What a request is answered from. Its parts grow with the store; a new snapshot is a new one.
+
+    A request holds on to one of these, so that what it reads fits together to its end.
+    """
+
+    snapshot: str
+    columns: ItemColumns
+    vectors: Vectors
+    pipeline: Pipeline
+    whitening: Whitening | None
+    encoder: Encoder | None
+
+    def words(self, text: str | None) -> Floats | None:
+        """Return the unit vector float32[d] of what somebody said, None where it says nothing.
+
+        Words that cannot be encoded now (an endpoint that is down) say nothing either: the rest of
+        the question is answered.
+        """
+        if text is None or not text.strip() or self.encoder is None or not self.vectors.dimension:
+            return None
+        try:
+            vector = self._placed(self.encoder.encode([text]))[0]
+        except Error:
+            return None
+        return vector if bool(np.isfinite(vector).all()) else None
+
+    def learn_items(self, numbers: Ids, raw: Floats) -> None:
+        """Give items their text vector, and with it a place in every source that reads texts.
+
+        `raw` float32[len(numbers), d] is what the encoder made of their texts; rows of zeros or NaN
+        are items without a text. What is known already is not kept twice: each row costs in every
+        answer.
+        """
+        rows = self._placed(raw)
+        fresh = self.vectors.differ(numbers, rows)
+        numbers, rows = numbers[fresh], rows[fresh]
+        self.vectors.set(numbers, rows)
+        for source in self.pipeline.recall.sources:
+            if isinstance(source, Sequence):
+                source.learn_items(numbers, rows)
+
+    def _placed(self, raw: Floats) -> Floats:
+        """Return what an encoder made in the space of `vectors`, rows of NaN for empty texts."""
+        if self.whitening is not None:
+            return self.whitening(raw)
+        rows = raw.astype(np.float32)
+        rows[np.abs(rows).max(axis=1) == 0] = np.nan
+        return rows
+
+
+def load(
+    folder: Artefacts,
+    snapshot: str,
+    *,
+    columns: ItemColumns,
+    popularity: Popularity,
+    recent: Recent,
+    texts: bool,
+    encoder: Encoder | None = None,
+    lexical: Lexical | None = None,
+) -> Served:
+    """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
+
+    `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
+    """
+    whitening, vectors = None, Vectors()
+    if texts and folder.has("text.mean.npy"):
+        mean, matrix = (np.asarray(folder.array(f"text.{part}")) for part in ("mean", "matrix"))
+        whitening, vectors = Whitening(mean, matrix), Vectors(folder.array("text.vectors"))
+    recall = assemble(
+        folder,
+        RecallPlan.load(folder),
+        popularity=popularity,
+        columns=columns,
+        vectors=vectors,
+        recent=recent,
+        lexical=lexical,
+    )
+    pipeline = load_pipeline(folder, recall, columns, vectors)
+    return Served(snapshot, columns, vectors, pipeline, whitening, encoder)
