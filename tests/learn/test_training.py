@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +25,14 @@ from penchant.evaluate.simulate import simulate
 from penchant.learn.__main__ import main, train
 from penchant.learn.config import LearnConfig, SequenceConfig
 from penchant.learn.effort import EFFORTS, derive
+from penchant.learn.release import publish
 from penchant.learn.release.publish import open_view
 from penchant.learn.training import NothingToLearn, Outcome, Training
 from penchant.rank.answer.replica import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.child import ChildFailed
 from penchant.store.open import open_store
+from penchant.store.snapshots import Snapshots
 from penchant.types import InvalidInput
 from shelves import filled, ids, mute
 
@@ -248,16 +251,37 @@ def test_a_killed_training_leaves_what_serves_untouched(
     assert left == {first, second}
 
 
-def test_a_training_that_fails_publishes_nothing(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (publish, "open_incumbent"),
+        (Training, "_walk"),
+        (Training, "_write_text"),
+        (publish, "rehearse"),
+        (Snapshots, "publish"),
+    ],
+)
+def test_a_training_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
+) -> None:
+    """Wherever it fails, at its begin, while it learns or at its end; what was there stays."""
     folder = crowd.filled(tmp_path / "shelf", copies=4)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    first = trained(folder)["snapshot"]
+    before = {path.name for path in (folder / "snapshots").iterdir()}
 
     def fail(*_: object) -> None:
         raise MemoryError("on purpose")
 
-    monkeypatch.setattr(Training, "_write_text", fail)
+    monkeypatch.setattr(owner, name, fail)
     with pytest.raises(MemoryError):
         trained(folder)
-    assert [path.name for path in (folder / "snapshots").iterdir()] == []
+    assert {path.name for path in (folder / "snapshots").iterdir()} == before
+    assert list(temporary.iterdir()) == []
+    with penchant.open(folder) as engine:
+        assert engine.recommend("ann-0", now=crowd.NOW).snapshot == first
 
 
 def test_an_effort_is_one_of_three() -> None:

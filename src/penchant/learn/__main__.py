@@ -87,9 +87,10 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                     incumbent = open_incumbent(store, view)
                     outcome = training.run(target, Path(workspace), incumbent)
                 report = publish(store, target, outcome, config, view, offset, began)
-            except BaseException:
+            finally:
+                # What was published is no longer there; what a killed process leaves, the next
+                # training that publishes removes (`Snapshots.prune`).
                 shutil.rmtree(target, ignore_errors=True)
-                raise
         tracking.prune(store.directory, config.keep)
         trials.remove(store.directory)
     return report

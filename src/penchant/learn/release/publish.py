@@ -5,7 +5,6 @@ Published is what the gate lets pass and what then answers; otherwise the old sn
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from penchant.learn.view import View
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
-from penchant.types import Error, Floats
+from penchant.types import Floats
 
 
 def open_view(store: Store) -> tuple[View, Floats | None, int]:
@@ -100,8 +99,8 @@ def publish(
 ) -> dict[str, Any]:
     """Make what lies in `folder` the current snapshot; return the report as plain JSON.
 
-    What the gate holds back is removed, and the report names the snapshot that goes on serving.
-    Raises `CannotAnswer`, and removes the folder, where what was learned does not answer.
+    The folder is moved. What the gate holds back stays where it is, and the report names the
+    snapshot that goes on serving. Raises `CannotAnswer` where what was learned does not answer.
     """
     verdict = outcome.gate
     report = {
@@ -115,13 +114,8 @@ def publish(
         "created": time.time(),
     }
     if verdict is not None and not verdict.published:
-        shutil.rmtree(folder)
         return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
-    try:
-        report["rehearsed"] = rehearse(store, folder, view, report)
-    except Error:
-        shutil.rmtree(folder)
-        raise
+    report["rehearsed"] = rehearse(store, folder, view, report)
     report["total_seconds"] = _since(began)
     identity = store.snapshots.publish(folder, report)
     store.snapshots.prune(config.keep)
