@@ -1,8 +1,9 @@
-"""An opening for cold items: the last place of a slate, for one that almost deserves it.
+"""An opening for new items: the last place of a slate, for one that has just begun to be wanted.
 
-An item with few events looks bad to every model that learns from events, so it gets none and
-stays cold. The best such item that the ranker places within `REACH` slates takes the last place,
-unless a cold one is in the slate already. Measured on `ml_100k`, arm "next": see docs/decisions.md.
+What nobody wanted until lately looks bad to every model that learns from what was wanted, so it
+stays out of sight until the next training. The new item most wanted of late takes the last place,
+if the ranker puts it into the better part of the pool and no new item is in the slate already. An
+item wanted seldom for long is none of these: it had its chance. Measured: docs/decisions.md.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.recall.popularity import Popularity
+from penchant.recall.popularity import DAY, HALF_LIVES, Popularity
 from penchant.types import Candidates, Query
 
-FEW = 10.0  # wanted events below which an item is cold
-REACH = 6  # slates deep that the opening looks
+NEW = 14 * DAY  # seconds since it was first wanted within which an item is new
+ENOUGH = 3  # wanted events of a new item: one or two are chance
+REACH = 0.4  # of the pool, from the top: what lies below is not for this person
 SMALLEST = 5  # a shorter slate has no place to give
+
+_WEEK, _EVER = HALF_LIVES.index(7 * DAY), len(HALF_LIVES) - 1
 
 
 class Opening:
@@ -29,17 +33,22 @@ class Opening:
         self._popularity = popularity
 
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
-        """Return the same candidates, a cold one in place k where one is near and none is shown."""
+        """Return the same candidates, a new one in place k where one is near and none is shown."""
         k = query.k
-        if query.only is not None or k < SMALLEST or len(candidates) <= k or not len(state.liked):
+        near = candidates.items[: max(k, int(REACH * len(candidates)))]
+        if query.only is not None or k < SMALLEST or len(near) <= k or not len(state.liked):
             return candidates
-        near = candidates.items[: REACH * k]
-        ever = self._popularity.moment(query.now, query.n_items).counts(near)[-1]
-        # An item nobody wanted at all is a guess; one that somebody wanted lately is a chance.
-        cold = np.flatnonzero((ever < FEW) & (ever > 0))
-        if not len(cold) or cold[0] < k:
+        moment = self._popularity.moment(query.now, query.n_items)
+        new = query.now - moment.first(near) < NEW
+        if new[:k].any() or not new.any():
             return candidates
-        chosen = int(cold[0])
+        counts = moment.counts(near)
+        # Half an event of grace: the count of all times fades too, by a little.
+        able = np.flatnonzero(new & (counts[_EVER] > ENOUGH - 0.5))
+        if not len(able):
+            return candidates
+        # What is wanted is known before the ranker has learned from it; of equals its first.
+        chosen = int(able[np.argmax(counts[_WEEK, able])])
         places = np.arange(len(candidates))
         places[k - 1 : chosen + 1] = np.roll(places[k - 1 : chosen + 1], 1)
         return replace(

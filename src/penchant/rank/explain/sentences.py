@@ -84,5 +84,5 @@ def sentence(
     else:
         text = f"“{title}” is here because {' and '.join(clauses)}"
     if raised:
-        text += "; few know it yet, and the last place is for such"
+        text += "; it is new here, and the last place is for such"
     return text + "."
