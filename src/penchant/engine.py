@@ -234,7 +234,7 @@ class Engine:
         the next training, which does not see them.
         """
         user = self._asking.user(user_id)
-        return self._store.log.retract(user=user) if user >= 0 else 0
+        return self._admission.forget(user_id, user) if user >= 0 else 0
 
     def merge(self, user_id: str, *, into: str) -> int:
         """Return how many events of a visitor now belong to `into`, who it turned out to be."""
@@ -242,7 +242,7 @@ class Engine:
             return 0
         if self._asking.user(into) < 0:
             self.add(users=[{"user_id": into}])
-        return self._store.people.merge(visitor, self._asking.user(into))
+        return self._admission.merge(user_id, visitor, self._asking.user(into))
 
     def export(self, user_id: str) -> dict[str, Any]:
         """Return everything the engine holds about a person, as plain data."""

@@ -14,6 +14,7 @@ import polars as pl
 
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.door import one_event
+from penchant.ingest.ends import Ends
 from penchant.ingest.events import read_events
 from penchant.ingest.intake import Counts, Intake
 from penchant.ingest.items import read_items
@@ -48,6 +49,7 @@ class Admission:
         self._privacy = privacy
         self._prepare = prepare
         self._rescaled = rescaled
+        self._ends = Ends(privacy, store.people, store.catalogue)
         self._cleaning = store.settings.section("cleaning", CleaningConfig)
 
     def add(self, items: Any, users: Any, links: Any, columns: Given, tell: Tell | None) -> Counts:
@@ -79,8 +81,29 @@ class Admission:
         return Counts.of(intake, self._store.people.upsert(intake.frame))
 
     def _links(self, source: Any, columns: Given) -> Counts:
-        intake = self._kept(read_links(source, columns=columns))
-        return Counts.of(intake, self._store.people.add_links(intake.frame))
+        intake = self._kept(read_links(source, columns=columns, ends=self._ends))
+        if strangers := self._ends.strangers(intake.frame):
+            self._store.people.upsert(pl.DataFrame({"user_id": strangers, "attributes": "{}"}))
+        done = self._store.people.add_links(intake.frame)
+        if self._privacy.key is not None:
+            links = self._store.people.links()
+            self._hide(pl.concat([links["head"], links["tail"]]).to_list())
+        return Counts.of(intake, done)
+
+    def forget(self, user_id: str, user: int) -> int:
+        """Return how many events of a person were removed, with all else that is theirs."""
+        self._hide([user_id])
+        return self._store.log.retract(user=user)
+
+    def merge(self, user_id: str, user: int, into: int) -> int:
+        """Return how many events of a visitor now belong to `into`, with all else of theirs."""
+        self._hide([user_id])
+        return self._store.people.merge(user, into)
+
+    def _hide(self, ids: list[str]) -> None:
+        """Give links that named people before they were known the pseudonyms of these."""
+        if names := self._ends.named(ids):
+            self._store.people.relink(names)
 
     def event(self, event: Event | Mapping[str, Any], now: float) -> Counts:
         """Return counts of one event, which is refused loudly when it is wrong."""

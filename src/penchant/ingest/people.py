@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from penchant.ingest.casting import first_fault, id_column, number_column
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.columns import Columns, match, require
 from penchant.ingest.draft import row_as_json
+from penchant.ingest.ends import ENDS, Ends, whose, without_names
 from penchant.ingest.intake import Intake, settled
 from penchant.ingest.privacy import Privacy
 from penchant.ingest.rows import frame_of
@@ -58,11 +60,13 @@ def read_users(
     return settled(made.select(list(USERS)), fault, "user_id", unnamed, mapping, counts, [])
 
 
-def read_links(source: Any, *, columns: Mapping[str, str] | None = None) -> Intake:
+def read_links(
+    source: Any, *, columns: Mapping[str, str] | None = None, ends: Ends | None = None
+) -> Intake:
     """Return the links of `source` as a LINKS frame: head, relation, tail, weight.
 
     Without a column for the relation every link is "related", without one for the weight it is 1.
-    The same triple twice is one link, the last weight wins.
+    The same triple twice is one link, the last weight wins. `ends` knows which of them are people.
     """
     table = read_table(source, "links")
     counts: dict[str, int] = {}
@@ -92,8 +96,19 @@ def read_links(source: Any, *, columns: Mapping[str, str] | None = None) -> Inta
             frame.height,
         )
     )
+    plain = made.select(list(LINKS))
+    hidden = plain if ends is None else ends.hidden(plain)
+
+    def unnamed(places: pl.Series) -> pl.Series:
+        sources = [mapping.source.get(end) for end in ENDS]
+        return without_names(rows(places), plain[places], hidden[places], sources)
+
     same = ("head", "relation", "tail")
-    return settled(made.select(list(LINKS)), fault, same, rows, mapping, counts, [])
+    intake = settled(hidden, fault, same, unnamed, mapping, counts, [])
+    # Whose a row is that is kept aside is kept with it: it goes with them.
+    bad = fault.is_not_null()
+    who = whose(plain.filter(bad), hidden.filter(bad))
+    return replace(intake, quarantined=intake.quarantined.with_columns(user_id=who))
 
 
 def _canonical(

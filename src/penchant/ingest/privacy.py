@@ -26,7 +26,7 @@ from penchant.ingest.columns import ALIASES, squeeze
 from penchant.store.place import KEY_FILE
 from penchant.types import Error
 
-__all__ = ["KEY_FILE", "Privacy", "PrivacyConfig", "PrivacyError", "key_missing"]
+__all__ = ["KEY_FILE", "Privacy", "PrivacyConfig", "PrivacyError", "hides", "key_missing"]
 
 _KEY_BYTES = 32
 _MARK = "p_"
@@ -49,13 +49,15 @@ class Named(Protocol):
 class PrivacyConfig(BaseModel):
     """Section `privacy`. `consent` "required" refuses events whose context does not grant it.
 
-    Events whose context says `"consent": false` are refused either way.
+    Events whose context says `"consent": false` are refused either way. `relations` says which
+    ends of links are people, relation by relation: "head", "tail" or "both".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pseudonyms: bool = False
     consent: Literal["assumed", "required"] = "assumed"
+    relations: dict[str, Literal["head", "tail", "both"]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +138,11 @@ class Privacy:
 
 def key_missing(directory: Path, people: Named) -> bool:
     """Return whether people of the store have pseudonyms that nothing here can make again."""
-    if (directory / KEY_FILE).exists():
-        return False
+    return not (directory / KEY_FILE).exists() and hides(people)
+
+
+def hides(people: Named) -> bool:
+    """Return whether people of the store are there under pseudonyms."""
     return any(_PSEUDONYM.fullmatch(user_id) for user_id in people.named(_MARK, 100))
 
 

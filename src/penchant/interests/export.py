@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from penchant.store.open import Store
 
@@ -32,6 +33,8 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
     if name is None:  # forgotten, or merged, since their number was looked up
         return export(store, user_id, -1)
     links = store.people.links()
+    # By the id itself, too: whoever was not known when a link came is in it by that.
+    ends = (links[end].is_in([name, user_id]) for end in ("head", "tail"))
     absent = (None,) * len(events)
     return {
         "user_id": user_id,
@@ -57,7 +60,7 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
                 strict=True,
             )
         ],
-        "links": links.filter((links["head"] == name) | (links["tail"] == name)).to_dicts(),
+        "links": links.filter(pl.any_horizontal(*ends)).to_dicts(),
         "shown": [
             {
                 "slate_id": one.slate_id,

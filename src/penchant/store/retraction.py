@@ -7,6 +7,7 @@ made again.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
@@ -64,6 +65,18 @@ class Retractions:
         moved = self._database.write(lambda connection: self._merge(connection, visitor, into))
         self._shown.reassign(visitor, into)
         return moved
+
+    def relink(self, names: Mapping[str, str]) -> int:
+        """Return how many names of `names` links held; each was replaced by what it stands for."""
+
+        def job(connection: Connection) -> int:
+            done = sum(self._rename(connection, old, new) for old, new in names.items())
+            if done:
+                heads = schema.heads
+                connection.execute(update(heads).values(link_change=heads.c.link_change + 1))
+            return done
+
+        return self._database.write(job)
 
     def _forget(self, connection: Connection, user: int) -> int:
         name = _name(connection, user)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,13 @@ class UserTable:
             for name, count in self._database.write(self._link_job(rows), len(rows)).items():
                 counts[name] += count
         return counts
+
+    def relink(self, names: Mapping[str, str]) -> int:
+        """Return how many of `names` links held; each is now called what it stands for.
+
+        Where an item has the name, its links stay.
+        """
+        return self._retractions.relink(names)
 
     def links(self) -> pl.DataFrame:
         """Return all links, in the order they were added."""
