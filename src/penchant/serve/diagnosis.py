@@ -18,6 +18,14 @@ from sqlalchemy import func, make_url, select
 
 from penchant.ingest.cleaning import REFUSALS
 from penchant.ingest.kinds import Kinds
+from penchant.ingest.privacy import (
+    KEY_FILE,
+    Privacy,
+    PrivacyConfig,
+    PrivacyError,
+    hides,
+    key_missing,
+)
 from penchant.language.exported import cache_home, is_export
 from penchant.language.open import EncoderConfig
 from penchant.language.weights import DEFAULT, is_folder
@@ -76,6 +84,7 @@ def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
     try:
         with open_store(directory, url, read_only=True) as store:
             _store(found, store, settings)
+            _pseudonyms(found, store, settings)
             _snapshots(found, store)
     except Error as error:
         found.wrong.append(str(error))
@@ -184,6 +193,25 @@ def _store(found: Diagnosis, store: Store, settings: Settings) -> None:
         {"reason": reason, "rows": rows, "meaning": REFUSALS.get(reason, "")}
         for reason, rows in store.quarantine.counts().items()
     ]
+
+
+def _pseudonyms(found: Diagnosis, store: Store, settings: Settings) -> None:
+    """Say where people are stored under names that nobody can be found by."""
+    try:
+        config = settings.section("privacy", PrivacyConfig)
+    except SettingsError:  # said already
+        return
+    held, place = (store.directory / KEY_FILE).exists(), store.directory
+    if config.pseudonyms and (held or key_missing(place, store.people)):
+        try:
+            Privacy.of(place, config, store.people)
+        except PrivacyError as error:
+            found.wrong.append(str(error))
+    elif held and hides(store.people):
+        found.wrong.append(
+            "people are stored here under pseudonyms, and pseudonyms are switched off: whoever "
+            "comes by their own id is a stranger. Set `pseudonyms = true` in [privacy]"
+        )
 
 
 def _snapshots(found: Diagnosis, store: Store) -> None:
