@@ -10,7 +10,6 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +99,7 @@ def read_past(directory: str | Path, url: str | None = None) -> Past:
                 "event": pl.Series(log.kind_names, dtype=pl.String).gather(log.kinds),
                 "timestamp": np.rint(log.times * 1e6).astype(np.int64),
                 "value": pl.Series(log.values.astype(np.float64), nan_to_null=True),
-                "key": [blake2b(o.tobytes(), digest_size=16).digest() for o in log.offsets],
+                "key": [o.to_bytes(16) for o in log.offsets.tolist()],
                 "slate_id": pl.Series(log.slates or [None] * n, dtype=pl.String),
                 "text": pl.Series(log.texts or [None] * n, dtype=pl.String),
                 "context": pl.Series(log.contexts or [None] * n, dtype=pl.String),

@@ -7,7 +7,6 @@ batch of dicts and events goes the way of files (`events.py`), where a refusal m
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -26,7 +25,7 @@ from penchant.ingest.cells import (
 )
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.columns import implied_event, match, require
-from penchant.ingest.keys import id_key
+from penchant.ingest.keys import fresh_key, id_key
 from penchant.ingest.kinds import Kinds, Unit, plain
 from penchant.ingest.privacy import Privacy
 from penchant.ingest.times import MICROS
@@ -75,13 +74,14 @@ def one_event(
         user = privacy.pseudonym(user)
     event_id = to_id(given.event_id, "event_id") or None
     slate = checked_id(to_id(given.slate_id, "slate_id") or None, "slate_id")
+    micros = round(when * MICROS)
     row = {
         "user_id": user,
         "item_id": item,
         "event": kind,
-        "timestamp": round(when * MICROS),
+        "timestamp": micros,
         "value": value,
-        "key": secrets.token_bytes(16) if event_id is None else id_key(event_id),
+        "key": fresh_key(micros) if event_id is None else id_key(event_id),
         "slate_id": slate,
         "text": text,
         "context": context,
