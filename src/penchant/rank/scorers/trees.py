@@ -123,7 +123,6 @@ class Trees:
         np.copyto(ranks, self._unknown, where=np.isnan(columns)[self._of])
         return ranks
 
-
     def _below(self, rows: npt.NDArray[np.intp], values: Floats) -> npt.NDArray[np.intp]:
         """Return how many thresholds of each feature lie below its values.
 
