@@ -7,12 +7,12 @@ from itertools import compress
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from penchant.store import schema
 from penchant.store.bulk import BulkInsert, RowOf
 from penchant.store.database import Database
-from penchant.store.frames import EVENTS, conform, ends
+from penchant.store.frames import EVENTS, FEW, conform, ends, sizes
 from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
@@ -43,6 +43,10 @@ class Appender:
         self._bare = BulkInsert(database, schema.events, unique="event_key", without=_RARE)
         # The item that an event names before the catalogue does, from its fourth column on.
         self._blank = RowOf(schema.items)(_UNDESCRIBED)[3:]
+        # As text for the driver: SQLAlchemy would take longer over the two than the database does.
+        moved: dict[str, Any] = {name: bindparam(name) for name in ("event_offset", "item_change")}
+        self._head = database.prepare(select(schema.heads)).text
+        self._move = database.prepare(update(schema.heads).values(moved))
 
     def job(self, part: pl.DataFrame) -> Callable[[Connection], tuple[int, int]]:
         """Return the job that appends; it answers how many were new, and the last offset."""
@@ -54,7 +58,7 @@ class Appender:
             given |= {name: _bytes(given[name]) for name in ("slate_id", "text")}
 
         def job(connection: Connection) -> tuple[int, int]:
-            head = connection.execute(select(schema.heads)).one()
+            head = connection.exec_driver_sql(self._head).one()
             columns = given
             if undone := self._retractions.undone(connection, head.retraction):
                 keep = [key not in undone for key in columns["key"]]
@@ -86,8 +90,9 @@ class Appender:
             new = insert(connection, rows)
             last = head.event_offset + (n if new else 0)
             if last != head.event_offset or change != head.item_change:
-                connection.execute(
-                    update(schema.heads).values(event_offset=last, item_change=change)
+                now = {"event_offset": last, "item_change": change}
+                connection.exec_driver_sql(
+                    self._move.text, tuple(now[name] for name in self._move.names)
                 )
             return new, last
 
@@ -117,7 +122,7 @@ def checked(events: pl.DataFrame) -> pl.DataFrame:
     )
     if not len(frame):
         return frame
-    shortest, longest = ends(frame.get_column("key").bin.size())
+    shortest, longest = ends(sizes(frame.get_column("key")))
     if shortest != KEY_BYTES or longest != KEY_BYTES:
         raise InvalidInput(
             f"column 'key' holds keys of {shortest} to {longest} bytes; "
@@ -129,8 +134,11 @@ def checked(events: pl.DataFrame) -> pl.DataFrame:
             raise InvalidInput(
                 f"{len(bare)} events have neither an item nor text; give one of the two"
             )
-    # One after the other: for a single event, handing them to threads takes longer than doing them.
-    return frame.with_columns_seq(
+    if len(frame) <= FEW:
+        numbers = frame.get_column("value").to_list(), frame.get_column("shared").to_list()
+        if None not in numbers[1] and all(n == n for column in numbers for n in column):
+            return frame
+    return frame.with_columns(
         pl.col("value").fill_nan(None), pl.col("shared").fill_nan(None).fill_null(1.0)
     )
 

@@ -240,7 +240,9 @@ class Database:
             # Taking the write-ahead log in after each piece of a bulk load writes every page of
             # the indexes again and again; after single events it keeps the log short.
             pages = _BULK_PAGES if rows >= _BULK_ROWS else _PAGES
-            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
+            if connection.info.get("pages") != pages:
+                connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
+                connection.info["pages"] = pages
             # The driver is in autocommit; IMMEDIATE takes the write lock now rather than midway.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif self._exclusive or exclusive:

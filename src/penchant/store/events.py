@@ -33,9 +33,9 @@ from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
 
-# Rows of one transaction: so few that a click waits little behind a bulk load, so many that the
-# pages of the indexes are not written too often.
-CHUNK = 50_000
+# Rows of a piece: so few that a click waits little behind a bulk load. Pieces that are handed over
+# before the first is committed: so many that they fill a transaction (`writer.HOLD`).
+CHUNK, AHEAD = 50_000, 5
 READ = 50_000
 _LAST = 2**63 - 1
 _NONE = np.zeros(0, dtype=np.int32)
@@ -113,10 +113,11 @@ class EventLog:
         frame = checked(events)
         futures: list[Future[tuple[int, int]]] = []
         total, last = 0, 0
+        # All pieces say the same, so that none of them overtakes another.
+        size = min(len(frame), CHUNK)
         for part in frame.iter_slices(CHUNK):
-            # One piece is prepared while the one before it is written.
-            futures.append(self._database.submit(self._appender.job(part), len(part)))
-            if len(futures) == 2:
+            futures.append(self._database.submit(self._appender.job(part), size))
+            if len(futures) == AHEAD:
                 new, last = self._database.wait(futures.pop(0))
                 total += new
         for future in futures:

@@ -69,7 +69,12 @@ class Numbering:
         blank: Callable[[int, str], tuple[Any, ...]],
     ) -> None:
         known = self._known
-        known.update(find(lambda s, p: connection.execute(s, p).fetchall(), self.query, missing))
+        if len(missing) == 1:  # of every click by somebody else
+            found = connection.exec_driver_sql(self._one.text, (missing[0].encode(),)).scalar()
+            known.update({} if found is None else {missing[0]: int(found)})
+        else:
+            query = self.query
+            known.update(find(lambda s, p: connection.execute(s, p).fetchall(), query, missing))
         new = [i for i in missing if i not in known]
         if new:
             last = connection.execute(self._last).scalar()

@@ -3,13 +3,16 @@
 Plain commits from several processes starve each other in SQLite, and each costs a sync of the disk.
 One thread a process, a blocking lock between them, and a commit for all who wait is the simple
 sound answer: a caller waits for at most the group before it and its own.
+
+A large load comes in pieces. Every commit writes each page that was touched, and the indexes of a
+long log are touched everywhere; so the pieces share a transaction as long as nobody else waits.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
@@ -21,8 +24,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 T = TypeVar("T")
 
-# Bounds how long a single event waits behind a bulk load, and what a crash takes back.
+# Tasks of so many rows are pieces of a load: they wait in a line of their own, behind the others.
+PIECE_ROWS = 5_000
+# Bounds how long a single event waits behind a group.
 GROUP_ROWS = 50_000
+# Seconds after which a load is committed even if nobody of this process waits: others may.
+HOLD = 1.0
 WAITING = 4096
 
 
@@ -34,7 +41,7 @@ class _Task:
 
 
 class Writer:
-    """Runs jobs in one thread, in order, several in one transaction.
+    """Runs jobs in one thread, several in one transaction: pieces of loads, and all else, in order.
 
     `connect` opens the connection that writes, `locked` is held around each transaction,
     `begin` opens it, told how many rows it will have, `rolled_back` is told when one was taken
@@ -56,8 +63,10 @@ class Writer:
         self._rolled_back = rolled_back
         self._linger = linger
         self._connection: Connection | None = None
-        self._tasks: queue.Queue[_Task | None] = queue.Queue(WAITING)
-        self._closing = threading.Lock()
+        self._single: deque[_Task] = deque()
+        self._pieces: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._turn = False  # of the pieces
         self._closed = False
         # A daemon: a program that forgets to close must still end. What was acknowledged is on
         # disk; what was only submitted is flushed by the owner's finaliser.
@@ -67,54 +76,73 @@ class Writer:
     def submit(self, job: Callable[[Connection], T], rows: int = 1) -> Future[T]:
         """Return the future of the job's answer; it is resolved once the commit is durable."""
         task = _Task(job, rows)
-        with self._closing:
+        with self._changed:
+            line = self._pieces if rows >= PIECE_ROWS else self._single
+            self._changed.wait_for(lambda: self._closed or len(line) < WAITING)
             if self._closed:
                 raise RuntimeError("closed")
-            self._tasks.put(task)
+            line.append(task)
+            self._changed.notify_all()
         return task.done
 
     def close(self) -> None:
         """Write what waits, then end the thread."""
-        with self._closing:
+        with self._changed:
             if self._closed:
                 return
             self._closed = True
-            self._tasks.put(None)
+            self._changed.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
-        going = True
-        while going:
-            group, going = self._waiting()
-            if group:
-                self._commit(group)
+        while group := self._waiting():
+            self._commit(group)
         self._disconnect()
 
-    def _waiting(self) -> tuple[list[_Task], bool]:
-        group: list[_Task] = []
-        rows = 0
-        task = self._tasks.get()
-        if self._linger and task is not None:
+    def _waiting(self) -> list[_Task]:
+        """Return what is to be committed next; nothing once the writer is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._single or self._pieces)
+            linger = self._linger and self._single and not self._closed
+        if linger:
             time.sleep(self._linger)
-        while task is not None:
-            group.append(task)
-            rows += task.rows
-            if rows >= GROUP_ROWS:
-                return group, True
-            try:
-                task = self._tasks.get_nowait()
-            except queue.Empty:
-                return group, True
-        return group, False
+        with self._changed:
+            # By turns, so that neither keeps the other waiting for ever.
+            pieces = bool(self._pieces) and (self._turn or not self._single)
+            self._turn = not pieces
+            if pieces:
+                return [self._taken(self._pieces)]
+            group: list[_Task] = []
+            rows = 0
+            while self._single and rows < GROUP_ROWS:
+                group.append(self._taken(self._single))
+                rows += group[-1].rows
+            return group
 
-    def _commit(self, group: list[_Task]) -> None:
+    def _another(self, since: float) -> _Task | None:
+        """Return the next piece of a load, if it may go on in the transaction begun at `since`."""
+        with self._changed:
+            if self._single or not self._pieces or time.monotonic() - since > HOLD:
+                return None
+            return self._taken(self._pieces)
+
+    def _taken(self, line: deque[_Task]) -> _Task:
+        self._changed.notify_all()
+        return line.popleft()
+
+    def _commit(self, group: list[_Task], again: bool = False) -> None:
         answers: list[Any] = []
         rows = sum(task.rows for task in group)
         try:
             with self._locked():
                 connection, transaction = self._begun(rows)
+                since = time.monotonic()
                 with transaction:
                     answers = [task.job(connection) for task in group]
+                    growing = rows >= PIECE_ROWS and not again
+                    while growing and (task := self._another(since)) is not None:
+                        group.append(task)
+                        answers.append(task.job(connection))
         except BaseException as error:
             self._rolled_back()
             if isinstance(error, DBAPIError):
@@ -125,7 +153,7 @@ class Writer:
                 return
             # One bad job must not fail the others that happened to wait with it.
             for task in group:
-                self._commit([task])
+                self._commit([task], again=True)
             return
         for task, answer in zip(group, answers, strict=True):
             task.done.set_result(answer)
