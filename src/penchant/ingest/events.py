@@ -220,11 +220,13 @@ def _keyed(good: pl.DataFrame, called: bool, merged: bool) -> pl.DataFrame:
     salt = secrets.token_bytes(16) if called else b""
     if silent.all():
         return good.with_columns(key=content_keys(good, salt))
-    keys: list[bytes | None] = id_keys(good["event_id"]).to_list()
-    made = content_keys(good.filter(silent), salt)
-    for place, key in zip(silent.arg_true(), made, strict=True):
-        keys[place] = key
-    return good.with_columns(key=pl.Series(keys, dtype=pl.Binary))
+    named = good.with_columns(key=id_keys(good["event_id"]))
+    if not silent.any():
+        return named
+    made = good.filter(silent).select("place", made=content_keys(good.filter(silent), salt))
+    return named.join(made, on="place", how="left", maintain_order="left").with_columns(
+        key=pl.coalesce("key", "made")
+    )
 
 
 def _unknown_kinds(good: pl.DataFrame, kinds: Kinds, notes: list[str]) -> int:

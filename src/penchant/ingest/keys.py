@@ -29,8 +29,13 @@ def id_key(event_id: str) -> bytes:
 
 def id_keys(event_ids: pl.Series) -> pl.Series:
     """Return the keys of a column of ids, Binary, null where there is none."""
-    keys = [None if i is None else id_key(i) for i in event_ids.to_list()]
-    return pl.Series("key", keys, dtype=pl.Binary)
+    pieces = [pl.Series("key", [], dtype=pl.Binary)]
+    for start in range(0, len(event_ids), _PIECE):
+        keys = [
+            None if i is None else id_key(i) for i in event_ids[start : start + _PIECE].to_list()
+        ]
+        pieces.append(pl.Series("key", keys, dtype=pl.Binary))
+    return pl.concat(pieces)
 
 
 def fresh_key(micros: int) -> bytes:

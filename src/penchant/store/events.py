@@ -39,13 +39,14 @@ CHUNK, AHEAD = 50_000, 5
 READ = 50_000
 _LAST = 2**63 - 1
 _NONE = np.zeros(0, dtype=np.int32)
+_KEY = blake2b(digest_size=KEY_BYTES, person=b"penchant.id")
 
 
 def event_key(event_id: str) -> bytes:
     """Return the 16 bytes under which an event with the caller's `event_id` is known."""
-    return blake2b(
-        event_id.encode(errors="surrogatepass"), digest_size=KEY_BYTES, person=b"penchant.id"
-    ).digest()
+    key = _KEY.copy()  # takes half the time of making one
+    key.update(event_id.encode(errors="surrogatepass"))
+    return key.digest()
 
 
 def microseconds(seconds: float) -> int:
