@@ -174,7 +174,7 @@ class Moment:
             counts = np.concatenate((sums[still] * scale, late_counts[high]))
             values = np.log1p(counts.astype(np.float32))
             some = (values > 0) & (found < (self.n if allowed is None else len(allowed)))
-            if allowed is not None:
+            if allowed is not None and len(allowed):
                 some &= allowed.take(found, mode="clip")
             found, values = found[some], values[some]
             if len(values) >= k or floor <= 0:

@@ -284,8 +284,11 @@ def _int8(rows: Floats) -> npt.NDArray[np.int8]:
 def _rounded(rows: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """Return int8[n, d] and the scale of each row; a scale of NaN marks a row without a vector."""
     scales = (np.abs(rows).max(axis=1) / _LEVELS).astype("<f4")
-    scales[~np.isfinite(scales)] = np.nan
     some = scales > 0
+    if some.all() and np.isfinite(scales).all():
+        return np.rint(rows / scales[:, None]).astype(np.int8), scales
+    some &= np.isfinite(scales)
+    scales[~np.isfinite(scales)] = np.nan
     out = np.zeros(rows.shape, dtype=np.int8)
     out[some] = np.rint(rows[some] / scales[some, None])
     return out, scales
