@@ -35,7 +35,7 @@ from penchant.types import InvalidInput
 
 # Rows of a piece: so few that a click waits little behind a bulk load. Pieces that are handed over
 # before the first is committed: so many that they fill a transaction (`writer.HOLD`).
-CHUNK, AHEAD = 50_000, 5
+CHUNK, AHEAD = 25_000, 8
 READ = 50_000
 _LAST = 2**63 - 1
 _NONE = np.zeros(0, dtype=np.int32)
