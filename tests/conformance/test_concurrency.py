@@ -7,10 +7,16 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+import pytest
 from sqlalchemy import Connection
 
 from conformance.conftest import Place
+from penchant.store import schema
 from penchant.store.appender import checked
+from penchant.store.bulk import BulkInsert
+from penchant.store.faults import StoreError
 from penchant.store.open import Store, open_store
 from penchant.store.tail import Position
 from penchant.types import InvalidInput
@@ -111,3 +117,36 @@ def test_a_bad_append_does_not_fail_the_good_ones_beside_it(store: Store) -> Non
     assert sorted(outcomes) == ["1 new"] * 6 + ["refused"] * 6
     assert len(store.log.scan(0, 99)) == 7
     assert store.log.scan(0, 99).kind_names == ("click",)
+
+
+def test_a_statement_that_fails_midway_leaves_nothing_behind(store: Store) -> None:
+    store.log.append(events(("u", "i", 1)))
+    database = store.databases[0]
+    insert = BulkInsert(database, schema.kinds)
+    names = [f"kind {k}".encode() if k != 60 else None for k in range(1, 121)]
+    with pytest.raises(StoreError):
+        database.write(lambda connection: insert(connection, [range(1, 121), names]))
+    store.log.append(events(("u", "i", 2, "view")))
+    assert store.log.scan(0, 99).kind_names == ("click", "view")
+
+
+def test_a_click_is_not_kept_waiting_by_a_load_nor_a_load_by_clicks(store: Store) -> None:
+    n = 150_000
+    load = events(("u", "i", 1))[[0] * n].with_columns(
+        key=pl.Series([k.to_bytes(16) for k in range(n)]), timestamp=pl.int_range(n)
+    )
+    done = []
+    thread = threading.Thread(target=lambda: done.append(store.log.append(load)))
+    thread.start()
+    clicks = 0
+    while thread.is_alive() and not done:
+        assert store.log.append(events(("v", "j", clicks))).new == 1
+        clicks += 1
+    thread.join()
+    assert done[0].new == n
+    log = store.log.scan(0, 2 * n)
+    assert log.offsets.tolist() == list(range(1, n + clicks + 1))
+    of_load = log.users == store.people.numbers(["u"])[0]
+    # In between, while pieces of the load wait, and these keep their order.
+    assert (np.diff(np.flatnonzero(of_load)) > 1).any()
+    assert (np.diff(log.times[of_load]) > 0).all()

@@ -45,7 +45,9 @@ class BulkInsert:
             return database.prepare(statement).text
 
         def values(rows: int) -> Any:
-            return dialect.insert(table).values(
+            # Not ABORT, the default: to be able to take one statement back alone, SQLite would copy
+            # every page before it changes it. Whoever fails here takes the transaction back.
+            return dialect.insert(table).prefix_with("OR FAIL").values(
                 [{c.name: bindparam(f"{c.name}_{row}") for c in columns} for row in range(rows)]
             )
 
