@@ -47,8 +47,12 @@ class BulkInsert:
         def values(rows: int) -> Any:
             # Not ABORT, the default: to be able to take one statement back alone, SQLite would copy
             # every page before it changes it. Whoever fails here takes the transaction back.
-            return dialect.insert(table).prefix_with("OR FAIL").values(
-                [{c.name: bindparam(f"{c.name}_{row}") for c in columns} for row in range(rows)]
+            return (
+                dialect.insert(table)
+                .prefix_with("OR FAIL")
+                .values(
+                    [{c.name: bindparam(f"{c.name}_{row}") for c in columns} for row in range(rows)]
+                )
             )
 
         if self._arrays:
