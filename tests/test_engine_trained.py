@@ -390,25 +390,26 @@ def test_serving_goes_on_while_training(shelf: Path, made: World, now: float) ->
         assert engine.recommend("u1").snapshot == report.snapshot
 
 
-def test_smaller_tables_are_asked_for_in_the_settings(
+def test_the_size_of_tables_is_asked_for_in_the_settings(
     made: World, now: float, trained: tuple[Path, penchant.Slate], tmp_path: Path
 ) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    settings = '[recall]\nvectors = "int8"\nentries = 20\n'
-    (small / "penchant.toml").write_text(settings, encoding="utf-8")
-    with penchant.open(small, effort="fast") as engine:
+    other = tmp_path / "other"
+    other.mkdir()
+    settings = '[recall]\nvectors = "float32"\nentries = 20\n'
+    (other / "penchant.toml").write_text(settings, encoding="utf-8")
+    with penchant.open(other, effort="fast") as engine:
         engine.add(made.items)
         engine.record(made.events, now=now)
         report = engine.train(seed=1)
         full = trained[1]
         assert len(set(ids(engine.recommend("u1", now=now))) & set(ids(full))) >= 7
+    with penchant.open(trained[0], read_only=True) as engine:
         # What the file holds in fewer bits is not held again beside it.
         vectors = engine._replica.follow().vectors
         assert vectors.dimension > 0
         assert not len(vectors._state.numbers)
-    folders = (small / "snapshots" / report.snapshot, trained[0] / "snapshots" / full.snapshot)
-    few, many = (np.load(folder / "text.vectors.npy") for folder in folders)
-    assert (few.dtype, many.dtype) == (np.int8, np.float32)
+    folders = (other / "snapshots" / report.snapshot, trained[0] / "snapshots" / full.snapshot)
+    asked, default = (np.load(folder / "text.vectors.npy") for folder in folders)
+    assert (asked.dtype, default.dtype) == (np.float32, np.int8)
     starts = np.load(folders[0] / "linear_taste.starts.npy")
     assert np.diff(starts).max() == 20
