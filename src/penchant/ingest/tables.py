@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,10 +201,9 @@ def _movielens(content: Content, path: Path) -> pl.DataFrame:
 def _lines(content: Content, path: Path) -> pl.DataFrame:
     """Return a file with one JSON object a line."""
     data = content.read_bytes() if isinstance(content, Path) else content.read()
-    try:
+    # Mixed types in one column, or a broken line: then read line by line, which says which.
+    with suppress(pl.exceptions.PolarsError):
         return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
-    except pl.exceptions.PolarsError:
-        pass  # mixed types in one column, or a broken line: read line by line, and say which
     rows = [_line(line, n, path) for n, line in enumerate(data.splitlines(), 1) if line.strip()]
     names = dict.fromkeys(name for row in rows for name in row)
     return pl.DataFrame([_mixed(name, [row.get(name) for row in rows]) for name in names])

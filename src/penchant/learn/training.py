@@ -182,7 +182,7 @@ class Training:
         """Return the requests of the window, asked of the sources in `folder`."""
         before = self.view.before(begin)
         # Every wish counts, repeated ones too: popularity is no model but a count, as it is live.
-        past = before.where((before.strengths > 0) & (before.shared > 0))
+        past = before.where(before.counted())
         histories = Histories(before, LAST)
         recall = assemble(
             folder,

@@ -56,10 +56,14 @@ class View:
         """Return the events strictly before `moment`."""
         return self.where(self.times < moment)
 
+    def counted(self) -> npt.NDArray[np.bool_]:
+        """Return bool[n]: which events others learn from: wanted, and with a weight there."""
+        counted: npt.NDArray[np.bool_] = (self.strengths > 0) & (self.shared > 0)
+        return counted
+
     def wanted(self) -> View:
         """Return the first wanted event of each user and item: what recall learns from."""
-        keep = (self.strengths > 0) & (self.shared > 0)
-        place = np.flatnonzero(keep)
+        place = np.flatnonzero(self.counted())
         code = self.users[place].astype(np.int64) * max(self.n_items, 1) + self.items[place]
         _, first = np.unique(code, return_index=True)
         chosen = np.zeros(len(self), dtype=np.bool_)

@@ -216,8 +216,10 @@ def _rows(state: _State, numbers: Ids) -> Floats:
 
 def _widened(state: _State, numbers: Ids) -> Floats:
     found = state.base[numbers]
-    out: Floats = found.astype(np.float32, copy=False)
-    if state.scales is not None:
+    out: Floats
+    if state.scales is None:
+        out = found.astype(np.float32, copy=False)
+    else:
         out = np.multiply(found, state.scales[numbers, None], dtype=np.float32)
     return out
 
@@ -284,11 +286,7 @@ def _int8(rows: Floats) -> npt.NDArray[np.int8]:
 def _rounded(rows: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """Return int8[n, d] and the scale of each row; a scale of NaN marks a row without a vector."""
     scales = (np.abs(rows).max(axis=1) / _LEVELS).astype("<f4")
-    some = scales > 0
-    if some.all() and np.isfinite(scales).all():
-        return np.rint(rows / scales[:, None]).astype(np.int8), scales
-    some &= np.isfinite(scales)
     scales[~np.isfinite(scales)] = np.nan
-    out = np.zeros(rows.shape, dtype=np.int8)
-    out[some] = np.rint(rows[some] / scales[some, None])
-    return out, scales
+    steps = np.zeros(rows.shape, dtype=np.float32)
+    np.divide(rows, scales[:, None], out=steps, where=scales[:, None] > 0)
+    return np.rint(steps, out=steps).astype(np.int8), scales

@@ -144,7 +144,7 @@ def figures(
     Everything that happened before a request and that the models do not know is folded first:
     into popularity, which knows nothing of its own, and into the sources that learn live.
     """
-    wanted = (view.strengths > 0) & (view.shared > 0)
+    wanted = view.counted()
     past = view.times < requests[0].state.now
     heard = view.where(wanted & past)
     popularity = Popularity(heard.items, heard.times)

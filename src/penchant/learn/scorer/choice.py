@@ -14,7 +14,6 @@ from penchant.learn.scorer import ranker
 from penchant.learn.scorer.newcomer import newcomer
 from penchant.learn.scorer.rows import Rows
 from penchant.measure.intervals import paired
-from penchant.rank.scorers.fusion import normalised
 from penchant.types import Floats
 
 TREES = (60, 100, 150, 200, 300, 400, 600, 800)
@@ -88,7 +87,7 @@ def choose(
 
 def learnable(early: Rows, late: Rows) -> bool:
     """Return whether trees could be learned on the early requests and measured on the late ones."""
-    useful = sum(bool(early.wanted[a:e].any()) for a, e in _spans(early))
+    useful = sum(bool(early.wanted[a:e].any()) for a, e in early.spans())
     return useful >= LEAST_REQUESTS and len(late) >= 50
 
 
@@ -134,14 +133,7 @@ def visible(names: Sequence[str], hidden: Sequence[str]) -> list[str]:
 
 def summed(rows: Rows) -> Floats:
     """Return float32[rows]: the normalised sum of the sources, request by request."""
-    out = np.zeros(len(rows.features), dtype=np.float32)
-    for a, e in _spans(rows):
-        out[a:e] = normalised(rows.features[a:e, : rows.n_sources]).sum(axis=1)
-    return out
-
-
-def _spans(rows: Rows) -> list[tuple[int, int]]:
-    return list(zip(rows.starts[:-1].tolist(), rows.starts[1:].tolist(), strict=True))
+    return rows.summed(rows.features[:, : rows.n_sources])
 
 
 def _growing(booster: Any, rows: Rows) -> Iterator[tuple[int, Floats]]:

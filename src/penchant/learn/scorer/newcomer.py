@@ -9,7 +9,6 @@ from penchant.learn.scorer.rows import Rows
 from penchant.learn.view import View
 from penchant.measure.intervals import paired
 from penchant.measure.ranking import Lists, hits, ndcg
-from penchant.rank.scorers.fusion import normalised
 from penchant.recall.assemble import TRENDING
 from penchant.recall.popularity import HALF_LIVES, Popularity
 from penchant.types import Floats
@@ -27,7 +26,7 @@ def popular_with_newcomers(view: View) -> str:
     for as if it were now, where the window of the ranker's requests holds only its own newcomers.
     "" where there are too few.
     """
-    view = view.where((view.strengths > 0) & (view.shared > 0))
+    view = view.where(view.counted())
     if not len(view):
         return ""
     events, starts = view.by_user()
@@ -68,9 +67,7 @@ def newcomer(rows: Rows, ranked: Floats | None, popular: str, share: float) -> t
     if ranked is None or new.sum() < LEAST:
         return best, True
     crowd = np.nan_to_num(late.features[:, rows.names.index(best)], nan=-1.0)
-    both = np.zeros_like(ranked)
-    for a, e in zip(late.starts[:-1].tolist(), late.starts[1:].tolist(), strict=True):
-        both[a:e] = normalised(np.stack((ranked[a:e], crowd[a:e]), axis=1)).sum(axis=1)
+    both = late.summed(np.stack((ranked, crowd), axis=1))
     together, popularity, trees = (late.ndcg(one)[new] for one in (both, crowd, ranked))
     if paired(popularity, together, late.users[new]).low > 0:
         return best, True

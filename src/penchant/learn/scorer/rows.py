@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.learn.scorer.walk import Asked
+from penchant.rank.scorers.fusion import normalised
 from penchant.rank.stage import Stage
 from penchant.recall.gather import Recall
 from penchant.types import Candidates, Floats, Ids
@@ -61,6 +62,17 @@ class Rows:
             missed=self.missed[begin:end],
             arms=self.arms[begin:end],
         )
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return where the candidates of each request begin and end."""
+        return list(zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True))
+
+    def summed(self, opinions: Floats) -> Floats:
+        """Return float32[rows]: the sum of z-scores of float32[rows, m], request by request."""
+        out = np.zeros(len(self.items), dtype=np.float32)
+        for a, e in self.spans():
+            out[a:e] = normalised(opinions[a:e]).sum(axis=1)
+        return out
 
     def ndcg(self, scores: Floats, k: int = 10) -> npt.NDArray[np.float64]:
         """Return NDCG@k of each request under `scores` float32[rows]; missed targets count."""

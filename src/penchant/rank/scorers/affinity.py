@@ -66,9 +66,12 @@ class AffinityStage:
         """Return the same candidates with one more feature column, `affinity`."""
         column = np.full((len(candidates), 1), np.nan, dtype=np.float32)
         if self.affinity is not None:
+            # Before the history's: the rows that were asked for last are at hand, and the stage
+            # of the features asked for those of the pool.
+            rows = self._vectors.rows(candidates.items)
             h = self.affinity.read(state, self._vectors)
             if h is not None:
-                column[:, 0] = self.affinity.score(h, self._vectors.rows(candidates.items))
+                column[:, 0] = self.affinity.score(h, rows)
         return Candidates(
             items=candidates.items,
             scores=candidates.scores,

@@ -17,9 +17,10 @@ class ForNewcomers:
     """A scorer that lets one popularity source answer people without history and without words.
 
     A ranker has seen few of them in training; which source answers, and whether `alone` or in sum
-    with the ranker, was chosen on the requests of newcomers (`learn/scorer/choice.py`). Alone, the
-    score is the source's own, its one term; else z(the scorer's own) + z(the source's) over the
-    candidates, whose terms are those of the scorer, brought to the same scale, and the source's.
+    with the ranker, was chosen on the requests of newcomers (`learn/scorer/newcomer.py`). Alone,
+    the score is the source's own, its one term; else z(the scorer's own) + z(the source's) over
+    the candidates, whose terms are those of the scorer, brought to the same scale, and the
+    source's.
     """
 
     def __init__(self, source: str, scorer: Scorer, *, alone: bool = True) -> None:
