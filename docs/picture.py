@@ -18,9 +18,9 @@ from rich.text import Text
 
 from penchant.engine import open_engine
 from penchant.evaluate.simulate import NOTICE, simulate
-from penchant.serve import scene, story
-from penchant.serve.answering import reasons
-from penchant.serve.demonstration import EVENTS, GENRE, VIEWER, VIEWERS
+from penchant.serve.commands.answering import reasons
+from penchant.serve.commands.demonstration import EVENTS, GENRE, VIEWER, VIEWERS
+from penchant.serve.demo import scene, story
 
 ROOT = Path(__file__).resolve().parent
 WIDTH = 104

@@ -89,9 +89,9 @@ def test_public_names() -> None:
     names = ["Engine", "Error", "Event", "Item", "Link", "Recommendation", "Slate", "User", "open"]
     assert penchant.__all__ == names
     verbs = [
-        *("add", "backup", "close", "evaluate", "explain", "export", "forget", "interests"),
-        *("merge", "rank", "recommend", "recommend_many", "record", "remove", "similar"),
-        *("stages", "train", "undo"),
+        *("activate", "add", "backup", "close", "evaluate", "explain", "export", "forget"),
+        *("interests", "merge", "rank", "recommend", "recommend_many", "record", "remove"),
+        *("similar", "snapshots", "stages", "status", "train", "undo"),
     ]
     public = [name for name in vars(penchant.Engine) if not name.startswith("_")]
     assert sorted(public) == verbs

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, get_args
 
 from penchant.ingest.admission import Admission
@@ -24,7 +23,9 @@ from penchant.ingest.times import seconds
 from penchant.interests.export import export
 from penchant.interests.profile import profile
 from penchant.learn.sections import checked
+from penchant.measure.reports import Report, TrainReport
 from penchant.rank.answer.asking import Asking, ids, one_id
+from penchant.rank.answer.releases import releases
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import Showing
 from penchant.rank.explain.explaining import Explaining
@@ -38,10 +39,10 @@ from penchant.types import (
     Explanation,
     Interest,
     InvalidInput,
-    Report,
+    Release,
     Seen,
     Slate,
-    TrainReport,
+    Status,
 )
 
 if TYPE_CHECKING:
@@ -219,6 +220,20 @@ class Engine:
         """Return the steps of a request, in order, as they are now."""
         return self._replica.follow().pipeline.describe()
 
+    def status(self) -> Status:
+        """Return which snapshot answers, up to where the log was read, and what went wrong."""
+        return self._replica.status()
+
+    def snapshots(self) -> tuple[Release, ...]:
+        """Return what can be activated, oldest first, and which of them serves."""
+        return releases(self._store)
+
+    def activate(self, snapshot_id: str) -> Release:
+        """Return the snapshot that serves from now on: back to an older one, or forward again."""
+        self._store.snapshots.activate(snapshot_id)
+        self._replica.follow()
+        return next(one for one in self.snapshots() if one.id == snapshot_id)
+
     def remove(self, item_id: str) -> bool:
         """Return whether the item was there; it is never recommended again, its history stays."""
         return self._store.catalogue.remove([one_id(item_id, "item_id")]) > 0
@@ -280,12 +295,7 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _arguments(self, *more: str) -> list[str]:

@@ -16,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
 
 Ids = npt.NDArray[np.int32]
@@ -93,6 +91,17 @@ class Event:
     context: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Policy:
+    """Section `recommend`: what a request does where there is a choice.
+
+    A variant of an experiment is this with some keys changed, for some of the people.
+    """
+
+    seen: Seen = "hide"
+    opening: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """One question to the engine, after the door: numbers instead of ids, `now` always given.
@@ -100,7 +109,7 @@ class Query:
     `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, if the
     caller brought one; otherwise the whole catalogue competes. `allowed` is a mask by item number
     of what may be shown at all, or None for everything. `n_items` is the size of the catalogue, and
-    the length of that mask.
+    the length of that mask. `policy` holds what the stages may do for this person.
     """
 
     now: float
@@ -113,6 +122,7 @@ class Query:
     seen: Seen = "hide"
     only: Ids | None = None
     allowed: Mask | None = None
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,36 @@ class Slate(Sequence[Recommendation]):
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """One snapshot that can be activated: when it was made (seconds), and what was measured.
+
+    `current` marks the one that serves; `ndcg` is NDCG@10 on the newest requests before it.
+    """
+
+    id: str
+    created: float
+    current: bool
+    ndcg: float | None = None
+    events: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a process knows at this moment: whether it can answer, and up to where it has read.
+
+    `offset` is the last event it has folded and `lag` how many the log holds beyond it; `waiting`
+    are writes on their way to disk; `warnings` say what went wrong since it was opened.
+    """
+
+    snapshot: str
+    items: int
+    offset: int
+    lag: int
+    waiting: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Interest:
     """One named interest of a person: `strength` is its share, `trend` its change this week."""
 
@@ -272,93 +312,3 @@ class Explanation:
 
     def __str__(self) -> str:
         return self.sentence
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What a training learned, kept, left out and measured; `data` is the snapshot's manifest.
-
-    `snapshot` is the one that serves now: the new one, or the one before where `published` is False
-    because the new one did worse; `data["gate"]` has the comparison.
-    """
-
-    snapshot: str
-    data: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def published(self) -> bool:
-        """Whether what was learned serves now."""
-        return bool(self.data.get("published", True))
-
-    @property
-    def measured(self) -> Mapping[str, float]:
-        """NDCG@10 of each contender on the newest requests, which none of them had seen."""
-        measured: Mapping[str, float] = self.data["choice"]["measured"]
-        return measured
-
-    def __str__(self) -> str:
-        data, choice, gate = self.data, self.data["choice"], self.data.get("gate")
-        serving = f"snapshot {self.snapshot}: learned"
-        if not self.published:
-            serving = f"not published, snapshot {self.snapshot} goes on serving: this one learned"
-        lines = [
-            f"{serving} from {data['events']:,} events of "
-            f"{data['users']:,} people on {data['items']:,} items in "
-            f"{data['total_seconds']:.0f} s (effort {data['effort']})",
-            f"scorer: {choice['scorer']}"
-            + (f" of {choice['trees']} trees" if choice["scorer"] == "ranker" else ""),
-            "NDCG@10 on the newest requests:",
-        ]
-        ranked = sorted(self.measured.items(), key=lambda pair: -pair[1])
-        lines += [f"  {name:<18} {value:.4f}" for name, value in ranked]
-        lines += [
-            f"  {name} adds {gain:+.4f}" + (", left out" if name in data["left_out"] else "")
-            for name, gain in data["ablation"].items()
-        ]
-        if gate is not None:
-            lines.append(f"against snapshot {gate['against']}: {gate['reason']}")
-            if gate["interval"] is not None:
-                low, high = gate["interval"]
-                lines.append(
-                    f"  NDCG@10 {gate['ndcg']:.4f}, before {gate['ndcg_before']:.4f}, difference "
-                    f"[{low:+.4f}, {high:+.4f}] on {gate['requests']:,} requests that neither saw"
-                )
-        if data.get("search") is not None:
-            lines.append(data["search"]["summary"])
-        return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Report:
-    """An evaluation: tables and curves as data, and a page that shows them."""
-
-    data: Mapping[str, Any] = field(repr=False)
-    html: str = field(repr=False)
-    text: str = ""
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any], folder: Path) -> Report:
-        """Return the report whose data are at hand, and whose page and text lie in `folder`."""
-        page, text = (folder / f"report.{kind}" for kind in ("html", "txt"))
-        return cls(data, page.read_text("utf-8"), text.read_text("utf-8"))
-
-    def to_json(self, path: str | None = None) -> str:
-        """Return the report as JSON, written to `path` if given."""
-        import json
-        from pathlib import Path
-
-        content = json.dumps(self.data, ensure_ascii=False, indent=1)
-        if path is not None:
-            Path(path).write_text(content, encoding="utf-8")
-        return content
-
-    def to_html(self, path: str | None = None) -> str:
-        """Return the report as one self-contained page, written to `path` if given."""
-        from pathlib import Path
-
-        if path is not None:
-            Path(path).write_text(self.html, encoding="utf-8")
-        return self.html
-
-    def __str__(self) -> str:
-        return self.text

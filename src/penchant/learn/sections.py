@@ -16,12 +16,12 @@ from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
-from penchant.rank.answer.asking import AnswerConfig
 from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
+from penchant.types import Policy
 
 SECTIONS: Mapping[str, type[Any]] = {
-    "recommend": AnswerConfig,
+    "recommend": Policy,
     "events": EventsConfig,
     "encoder": EncoderConfig,
     "text": TextConfig,

@@ -35,6 +35,8 @@ class Opening:
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the same candidates, a new one in place k where one is near and none is shown."""
         k = query.k
+        if not query.policy.opening:
+            return candidates
         near = candidates.items[: max(k, int(REACH * len(candidates)))]
         if query.only is not None or k < SMALLEST or len(near) <= k or not len(state.liked):
             return candidates

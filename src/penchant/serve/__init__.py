@@ -1,1 +1,1 @@
-"""Command line now; HTTP and console later."""
+"""Everything a person meets: the command line, the HTTP service, its clients."""

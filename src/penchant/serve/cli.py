@@ -14,8 +14,15 @@ import typer
 from typer.core import TyperGroup
 
 import penchant
-from penchant.serve import answering, demonstration, diagnosing, importing, keeping, learning
-from penchant.serve.terminal import DEBUG, Terminal
+from penchant.serve.commands import (
+    answering,
+    demonstration,
+    diagnosing,
+    importing,
+    keeping,
+    learning,
+)
+from penchant.serve.commands.terminal import DEBUG, Terminal
 from penchant.types import Error
 
 REFUSED, BROKEN, INTERRUPTED = 2, 1, 130

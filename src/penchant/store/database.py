@@ -96,6 +96,12 @@ class Database:
         """Return the path of an SQLite file, None for a server."""
         return Path(self.url.database or "") if self.dialect == "sqlite" else None
 
+    @property
+    def waiting(self) -> int:
+        """Return how many writes are on their way to disk."""
+        writer = self._writer
+        return 0 if writer is None else writer.waiting
+
     def prepare(self, statement: ClauseElement) -> Prepared:
         """Return the statement compiled for this database, for `tuples` and `insert`."""
         compiled: Any = statement.compile(dialect=self._engine.dialect)

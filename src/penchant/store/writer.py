@@ -85,6 +85,11 @@ class Writer:
             self._changed.notify_all()
         return task.done
 
+    @property
+    def waiting(self) -> int:
+        """Return how many jobs wait for their transaction."""
+        return len(self._single) + len(self._pieces)
+
     def close(self) -> None:
         """Write what waits, then end the thread."""
         with self._changed:

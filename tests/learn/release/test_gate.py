@@ -25,10 +25,10 @@ from penchant.learn.scorer.walk import Histories
 from penchant.learn.training import Training
 from penchant.learn.view import View
 from penchant.measure.ranking import Lists, hits, ndcg
+from penchant.measure.reports import TrainReport
 from penchant.serve.cli import app
 from penchant.store.artefacts import Artefacts
 from penchant.store.open import open_store
-from penchant.types import TrainReport
 from shelves import ids, mute
 
 TASTES, ITEMS, PEOPLE, EACH = 6, 120, 200, 16

@@ -24,7 +24,7 @@ from penchant.learn.effort import derive
 from penchant.learn.scorer.rows import Rows
 from penchant.learn.scorer.search import SPACE, STEP, search, space
 from penchant.learn.scorer.trials import Trials, fingerprint
-from penchant.types import TrainReport
+from penchant.measure.reports import TrainReport
 from shelves import mute
 
 CONFIG = RankerConfig(trees=60, least_in_leaf=50, threads=1)

@@ -18,7 +18,7 @@ from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
 from penchant.store.frames import ID_BYTES
 from penchant.store.open import Store
-from penchant.types import Ids, InvalidInput, Mask, Query, Seen
+from penchant.types import Ids, InvalidInput, Mask, Policy, Query, Seen
 
 MOST = 10_000  # items in one slate; more is an export, not a recommendation
 MOST_TEXT = 100_000  # characters of a question; an encoder reads the first few hundred
@@ -26,13 +26,6 @@ MOST_TEXT = 100_000  # characters of a question; an encoder reads the first few 
 
 class UnknownItem(InvalidInput):
     """A question about an item that the catalogue has never heard of."""
-
-
-@dataclass(frozen=True)
-class AnswerConfig:
-    """Section `recommend`: what a request does when it does not say."""
-
-    seen: Seen = "hide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,7 @@ class Asking:
         self._kinds = kinds
         self._privacy = privacy
         self._filtering = Filtering()
-        self._config = store.settings.section("recommend", AnswerConfig)
+        self._policy = store.settings.section("recommend", Policy)
 
     def ask(
         self,
@@ -74,7 +67,8 @@ class Asking:
     ) -> Question:
         """Return the question; InvalidInput says what is wrong with the request."""
         k = whole(k)
-        seen = self._config.seen if seen is None else seen
+        policy = self._policy
+        seen = policy.seen if seen is None else seen
         if not isinstance(seen, str) or seen not in ("hide", "keep"):
             raise InvalidInput(f"seen is 'hide' or 'keep', got {seen!r}")
         if context is not None and not isinstance(context, Mapping):
@@ -101,6 +95,7 @@ class Asking:
             text=words,
             seen=seen,
             allowed=allowed,
+            policy=policy,
         )
         return Question(query, state, served)
 

@@ -31,7 +31,7 @@ from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
-from penchant.types import Error, Query
+from penchant.types import Error, Query, Status
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
@@ -100,6 +100,23 @@ class Replica:
         """Have the next `follow` build everything anew: what events mean has changed."""
         with self._lock:
             self._known = None
+
+    def status(self) -> Status:
+        """Return which snapshot answers and up to where the log was read."""
+        known = self._known
+        if known is None:
+            self.follow()
+            known = self._known
+        assert known is not None
+        served, position = known
+        return Status(
+            snapshot=served.snapshot,
+            items=served.columns.n,
+            offset=position.event_offset,
+            lag=max(0, self._store.log.last() - position.event_offset),
+            waiting=sum(database.waiting for database in self._store.databases),
+            warnings=(*self.warnings, *self._store.snapshots.warnings),
+        )
 
     def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
         """Encode the texts of items before they are stored: then no request has to wait for it."""

@@ -13,7 +13,7 @@ import world
 from penchant import Event
 from penchant.ingest.privacy import KEY_FILE, PrivacyError
 from penchant.serve.cli import app
-from penchant.serve.diagnosis import diagnose
+from penchant.serve.doctor.diagnosis import diagnose
 from shelves import MUTE, mute
 
 HIDDEN = MUTE + "[privacy]\npseudonyms = true\n"

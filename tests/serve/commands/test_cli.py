@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 import penchant
 from penchant.evaluate.simulate import NOTICE, Simulation
-from penchant.serve import demonstration
 from penchant.serve.cli import app
+from penchant.serve.commands import demonstration
 
 ITEMS = """id,name,genre,price
 i1,Anvil [REC] :tools:,tools,9.5

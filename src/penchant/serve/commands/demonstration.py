@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from penchant.serve.arguments import Effort, Json, need_learning
-from penchant.serve.terminal import Terminal
+from penchant.serve.commands.arguments import Effort, Json, need_learning
+from penchant.serve.commands.terminal import Terminal
 from penchant.types import InvalidInput, Slate
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def demo(
     """
     from penchant.engine import open_engine
     from penchant.evaluate.simulate import simulate
-    from penchant.serve import scene, story
-    from penchant.serve.answering import reasons
+    from penchant.serve.commands.answering import reasons
+    from penchant.serve.demo import scene, story
 
     need_learning(effort)
     terminal = Terminal(json)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from penchant.serve.arguments import Effort, Json, Shelf, Url, need_learning, opened
-from penchant.serve.terminal import Terminal
+from penchant.serve.commands.arguments import Effort, Json, Shelf, Url, need_learning, opened
+from penchant.serve.commands.terminal import Terminal
 
 
 def register(app: typer.Typer) -> None:

@@ -9,8 +9,8 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from penchant.serve.arguments import Json, NoShelf, Url, is_shelf
-from penchant.serve.terminal import Terminal, amount, day, facts, table
+from penchant.serve.commands.arguments import Json, NoShelf, Url, is_shelf
+from penchant.serve.commands.terminal import Terminal, amount, day, facts, table
 
 UNSOUND = 1
 
@@ -34,7 +34,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from penchant.serve.diagnosis import diagnose
+    from penchant.serve.doctor.diagnosis import diagnose
 
     terminal = Terminal(json)
     if shelf is not None and url is None and not is_shelf(shelf):

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from penchant.evaluate.simulate import NOTICE, Simulation
 from penchant.evaluate.simulate.portraits import Portrait
-from penchant.serve.story import Film, Scene
+from penchant.serve.demo.story import Film, Scene
 
 ROSE, FELL, TURNED, QUIET = "green", "red", "bold cyan", "dim"
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from penchant.serve.arguments import (
+from penchant.serve.commands.arguments import (
     Context,
     Json,
     Many,
@@ -23,8 +23,8 @@ from penchant.serve.arguments import (
     opened,
     pairs,
 )
-from penchant.serve.captions import because, captions
-from penchant.serve.terminal import Terminal, day, table
+from penchant.serve.commands.captions import because, captions
+from penchant.serve.commands.terminal import Terminal, day, table
 from penchant.types import Explanation, InvalidInput, Seen, Slate
 
 if TYPE_CHECKING:

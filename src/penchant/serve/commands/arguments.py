@@ -13,7 +13,7 @@ from penchant.types import Error, InvalidInput
 
 if TYPE_CHECKING:
     from penchant.engine import Engine
-    from penchant.serve.terminal import Terminal
+    from penchant.serve.commands.terminal import Terminal
 
 Shelf = Annotated[
     Path, typer.Argument(metavar="SHELF", help="The directory that is the recommender.")

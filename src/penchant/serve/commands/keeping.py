@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from penchant.serve.answering import User
-from penchant.serve.arguments import Json, Shelf, Url, opened
-from penchant.serve.terminal import Terminal, plain
+from penchant.serve.commands.answering import User
+from penchant.serve.commands.arguments import Json, Shelf, Url, opened
+from penchant.serve.commands.terminal import Terminal, plain
 from penchant.store.place import KEY_FILE
 from penchant.types import InvalidInput
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.serve.arguments import Json, Now, Shelf, Url, moment, opened
-from penchant.serve.terminal import Tell, Terminal
+from penchant.serve.commands.arguments import Json, Now, Shelf, Url, moment, opened
+from penchant.serve.commands.terminal import Tell, Terminal
 from penchant.types import InvalidInput
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The verbs of the engine, asked of a service elsewhere."""

@@ -1,0 +1,1 @@
+"""The story that `penchant demo` tells, and how it is drawn."""

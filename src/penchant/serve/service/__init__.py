@@ -1,0 +1,1 @@
+"""The processes of a service: a parent, its workers, and the background."""
