@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from conformance.conftest import Place
+from penchant.store.backup import backup
 from penchant.store.impressions import Impression
-from penchant.store.open import Store
+from penchant.store.open import Store, open_store
 from store.frames import events
 
 
@@ -47,6 +51,42 @@ def test_a_slate_is_found_at_once_and_after_it_was_written(store: Store, place: 
     assert_same(place.open().impressions.get(wanted.slate_id), wanted)
     assert len(store.impressions) == 1
     assert store.impressions.get("another") is None
+
+
+def test_slates_are_followed_in_the_order_they_became_visible(store: Store, place: Place) -> None:
+    for k in range(5):
+        store.impressions.add(replace(shown(f"s{k}", user=k, now=9.0 - k, n=k), variant=f"v{k}"))
+    store.impressions.flush()
+    follower = place.open().impressions
+    first = follower.after(0, 3)
+    rest = follower.after(int(first.numbers[-1]), 100)
+    assert (first.slates, rest.slates) == (("s0", "s1", "s2"), ("s3", "s4"))
+    assert (np.diff(first.starts).tolist(), np.diff(rest.starts).tolist()) == ([0, 1, 2], [3, 4])
+    assert rest.users.tolist() == [3, 4]
+    assert rest.times.tolist() == [6.0, 5.0]
+    assert rest.variants == ("v3", "v4")
+    last = store.impressions.get("s4")
+    assert last is not None
+    assert last.variant == "v4"
+    np.testing.assert_array_equal(rest.items[rest.starts[1] :], last.items)
+    np.testing.assert_array_equal(rest.propensities[rest.starts[1] :], last.propensities)
+    # The newest is forgotten, and what comes next does not take its number.
+    assert store.impressions.purge(4) == 1
+    store.impressions.add(shown("s5"))
+    store.impressions.flush()
+    assert follower.after(int(rest.numbers[-1]), 100).slates == ("s5",)
+    assert len(follower.after(10**9, 100)) == 0
+
+
+def test_numbers_go_on_in_a_copy(store: Store, place: Place, tmp_path: Path) -> None:
+    for k in range(3):
+        store.impressions.add(shown(f"s{k}"))
+    backup(store, tmp_path / "copy")
+    with open_store(tmp_path / "copy") as copy:
+        before = copy.impressions.after(0, 100)
+        copy.impressions.add(shown("later"))
+        copy.impressions.flush()
+        assert copy.impressions.after(int(before.numbers[-1]), 100).slates == ("later",)
 
 
 @pytest.mark.parametrize(("n", "f"), [(0, 0), (0, 3), (1, 0), (200, 60)])

@@ -158,7 +158,7 @@ def _copy_in(path: Path, url: str, tables: tuple[Table, ...]) -> None:
                         f"{database.name} holds a store already ({table.name}); choose an empty one"
                     )
             _copy_tables(old, new, tables)
-            for table in (schema.links, schema.quarantine):
+            for table in (schema.links, schema.quarantine, schema.impressions):
                 if table in tables:
                     # The database's own counter does not know the numbers that were copied.
                     new.execute(

@@ -47,10 +47,10 @@ class Database:
 
     Every thread has its own connection, in autocommit: a read sees all that was committed before
     it, and holds nothing open that would keep SQLite's write-ahead log from shrinking. `write`
-    runs a job in the writer thread and returns once the commit is durable. `exclusive` makes
-    writers on PostgreSQL take turns, so that what they number becomes visible in order; in SQLite
-    they always do. `relaxed` gives up the last moments before a power cut (not before a crash of
-    the process) for fewer syncs.
+    runs a job in the writer thread and returns once the commit is durable. Writers take turns, so
+    that what they number becomes visible in order: in SQLite always, on PostgreSQL those of one
+    `line`. `relaxed` gives up the last moments before a power cut (not before a crash of the
+    process) for fewer syncs.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Database:
         url: str | URL,
         *,
         read_only: bool = False,
-        exclusive: bool = True,
+        line: int = 0,
         relaxed: bool = False,
     ) -> None:
         try:
@@ -71,7 +71,7 @@ class Database:
         self.read_only = read_only
         self.name = self.url.render_as_string(hide_password=True)
         self.rolled_back: list[Callable[[], None]] = []
-        self._exclusive, self._relaxed = exclusive, relaxed
+        self._turn, self._relaxed = _ADVISORY + line, relaxed
         self._process = os.getpid()
         self._closed = False
         self._local = threading.local()
@@ -177,7 +177,7 @@ class Database:
         """Give a connection inside one transaction that no writer of any process runs beside."""
         try:
             with self._locked(), self._engine.connect() as connection, connection.begin():
-                self._begin(connection, 0, exclusive=True)
+                self._begin(connection, 0)
                 yield connection
         except SQLAlchemyError as error:
             raise fault(error, self.name) from error
@@ -241,7 +241,7 @@ class Database:
         with self._lock.held():
             yield
 
-    def _begin(self, connection: Connection, rows: int, exclusive: bool = False) -> None:
+    def _begin(self, connection: Connection, rows: int) -> None:
         if self.dialect == "sqlite":
             # Taking the write-ahead log in after each piece of a bulk load writes every page of
             # the indexes again and again; after single events it keeps the log short.
@@ -251,11 +251,8 @@ class Database:
                 connection.info["pages"] = pages
             # The driver is in autocommit; IMMEDIATE takes the write lock now rather than midway.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-        elif self._exclusive or exclusive:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY,))
         else:
-            # Finds out that the server went away while nothing depends on it yet.
-            connection.exec_driver_sql("SELECT 1")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (self._turn,))
 
     def _writing(self) -> Connection:
         connection = self._engine.connect()

@@ -43,9 +43,32 @@ class Impression:
     names: tuple[str, ...] = ()
     reasons: tuple[Any, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Slates as columns, in the order they became visible: what a fold over them reads.
+
+    Slate i is `slates[i]`, number `numbers[i]`, shown to `users[i]` at `times[i]` under
+    `variants[i]`; its items, from the first place on, are `items[starts[i]:starts[i + 1]]`, and
+    `propensities` beside them the probability with which each was in its place.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    slates: tuple[str, ...]
+    users: npt.NDArray[np.int32]
+    times: npt.NDArray[np.float64]
+    variants: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    propensities: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 class Impressions:
@@ -59,11 +82,26 @@ class Impressions:
         self._failure: BaseException | None = None
         self.failed = 0
         dialect: Any = sqlite if database.dialect == "sqlite" else postgresql
-        names = [column.name for column in schema.impressions.columns]
+        names = [c.name for c in schema.impressions.columns if c.name != "number"]
         self._insert = (
             dialect.insert(schema.impressions)
             .values({name: bindparam(name) for name in names})
             .on_conflict_do_nothing(index_elements=["slate_id"])
+        )
+        table = schema.impressions.c
+        self._after = database.prepare(
+            select(
+                table.number,
+                table.slate_id,
+                table.user_number,
+                table.time,
+                table.variant,
+                table["items"],
+                table.propensities,
+            )
+            .where(table.number > bindparam("after"))
+            .order_by(table.number)
+            .limit(bindparam("n"))
         )
 
     def add(self, impression: Impression) -> None:
@@ -98,6 +136,25 @@ class Impressions:
     ) -> Iterator[Impression]:
         """Yield the impressions shown from `since` to before `until`, in order of time."""
         yield from self._each(schema.impressions.c.time < microseconds(until), since)
+
+    def after(self, number: int, limit: int) -> Shown:
+        """Return at most `limit` slates above `number` (0: the start), in order of number."""
+        rows = self._database.tuples(self._after, after=int(number), n=int(limit))
+        columns: Any = tuple(zip(*rows, strict=True)) if rows else ((),) * 7
+        numbers, slates, users, times, variants, items, propensities = columns
+        sizes = [len(one) // 4 for one in items]
+        return Shown(
+            numbers=np.array(numbers, dtype=np.int64),
+            slates=tuple(bytes(one).decode() for one in slates),
+            users=np.array(users, dtype=np.int32),
+            times=np.array(times, dtype=np.int64) / 1e6,
+            variants=tuple(variants),
+            starts=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
+            items=np.frombuffer(b"".join(items), dtype="<i4").astype(np.int32, copy=False),
+            propensities=np.frombuffer(b"".join(propensities), dtype="<f4").astype(
+                np.float32, copy=False
+            ),
+        )
 
     def _each(self, which: Any, since: float) -> Iterator[Impression]:
         table = schema.impressions
@@ -162,6 +219,7 @@ def _values(impression: Impression) -> dict[str, Any]:
         "user_number": int(impression.user),
         "time": microseconds(impression.now),
         "snapshot": impression.snapshot,
+        "variant": impression.variant,
         "items": np.ascontiguousarray(impression.items, dtype="<i4").tobytes(),
         "scores": np.ascontiguousarray(impression.scores, dtype="<f4").tobytes(),
         "propensities": np.ascontiguousarray(impression.propensities, dtype="<f4").tobytes(),
@@ -188,4 +246,5 @@ def _impression(row: Any) -> Impression:
         names=names,
         reasons=tuple(json.loads(row.reasons)),
         notes=json.loads(row.notes),
+        variant=row.variant,
     )

@@ -92,13 +92,12 @@ class Store:
         path = self.directory / name
         if url is None and self.read_only and not path.exists():
             raise StoreError(f"{self.directory} is not a store yet: {name} is missing")
-        # Only what is numbered must become visible in order, and only the log must outlive a
-        # power cut whole.
+        # Neither waits for the other, and only the log must outlive a power cut whole.
         shown = name == IMPRESSIONS_FILE
         return Database(
             url if url is not None else URL.create("sqlite", database=str(path)),
             read_only=self.read_only,
-            exclusive=not shown,
+            line=int(shown),
             relaxed=shown,
         )
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = "0002"
+VERSION = "0003"
 
 # Only INTEGER PRIMARY KEY is the row id itself in SQLite; BIGINT would add a second B-tree.
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -159,10 +159,13 @@ quarantine = Table(
 impressions = Table(
     "impressions",
     metadata,
-    Column("slate_id", Utf8, primary_key=True),
+    # In the order in which they become visible: whoever has read up to a number missed nothing.
+    Column("number", _Big, primary_key=True, autoincrement=True),
+    Column("slate_id", Utf8, nullable=False, unique=True),
     Column("user_number", Integer, nullable=False),
     Column("time", _Big, nullable=False),
     Column("snapshot", Text, nullable=False),
+    Column("variant", Text, nullable=False, server_default=text("''")),
     Column("items", LargeBinary, nullable=False),
     Column("scores", LargeBinary, nullable=False),
     Column("propensities", LargeBinary, nullable=False),
@@ -172,4 +175,6 @@ impressions = Table(
     Column("notes", Text, nullable=False),
     Index("impressions_by_user", "user_number"),
     Index("impressions_by_time", "time"),
+    # A number is never given out twice, also after the newest row was forgotten.
+    sqlite_autoincrement=True,
 )
