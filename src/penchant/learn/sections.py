@@ -16,6 +16,7 @@ from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
+from penchant.rank.feedback.config import FeedbackConfig
 from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
 from penchant.types import Policy
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
     "recall": RecallConfig,
+    "feedback": FeedbackConfig,
     "learn": LearnSection,
 }
 

@@ -1,0 +1,43 @@
+"""The time of a log: the latest of its times, however wrong a few of them are."""
+
+from __future__ import annotations
+
+CONFIRMED = 5  # times in a row that it takes to believe a jump
+
+
+class Clock:
+    """A reading of a log's times in their order; the same times give the same readings.
+
+    It goes forward with the latest time. A time further than `jump` seconds from it, ahead or back,
+    is believed once `CONFIRMED` in a row agree: one request about next year moves nothing, and a
+    machine whose clock was wrong for a while is followed back.
+    """
+
+    __slots__ = ("_ahead", "_behind", "_jump", "now")
+
+    def __init__(self, jump: float) -> None:
+        self._jump = jump
+        self._ahead: list[float] = []
+        self._behind: list[float] = []
+        self.now = float("-inf")
+
+    def read(self, time: float) -> float:
+        """Return the time of the log after one more row of it."""
+        gap = time - self.now
+        if -self._jump <= gap <= self._jump:
+            self._ahead, self._behind = [], []
+            if gap > 0:
+                self.now = time
+        elif self.now == float("-inf"):
+            self.now = time
+        elif gap > 0:
+            self._behind = []
+            self._ahead.append(time)
+            if len(self._ahead) == CONFIRMED:
+                self.now, self._ahead = min(self._ahead), []
+        else:
+            self._ahead = []
+            self._behind.append(time)
+            if len(self._behind) == CONFIRMED:
+                self.now, self._behind = max(self._behind), []
+        return self.now
