@@ -86,8 +86,8 @@ def test_contracts_are_small() -> None:
 
 
 def test_public_names() -> None:
-    names = ["Engine", "Error", "Event", "Item", "Link", "Recommendation", "Slate", "User", "open"]
-    assert penchant.__all__ == names
+    nouns = ["Error", "Event", "Item", "Link", "Recommendation", "Slate", "User"]
+    assert penchant.__all__ == ["Engine", *nouns, "connect", "open"]
     verbs = [
         *("activate", "add", "backup", "close", "evaluate", "explain", "export", "forget"),
         *("interests", "merge", "rank", "recommend", "recommend_many", "record", "remove"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penchant.engine import Engine
     from penchant.engine import open_engine as open
+    from penchant.serve.client import connect
     from penchant.types import Error, Event, Item, Link, Recommendation, Slate, User
 
 __version__ = "0.1.0"
@@ -24,6 +25,7 @@ __all__ = [
     "Recommendation",
     "Slate",
     "User",
+    "connect",
     "open",
 ]
 
@@ -36,6 +38,10 @@ def __getattr__(name: str) -> Any:
         from penchant import engine
 
         value: Any = engine.Engine if name == "Engine" else engine.open_engine
+    elif name == "connect":
+        from penchant.serve import client
+
+        value = client.connect
     else:
         from penchant import types
 

@@ -1,0 +1,418 @@
+"""The client: the verbs of the engine, asked of a service over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
+from urllib.parse import quote
+
+from penchant.ingest.cells import checked_id, to_id
+from penchant.ingest.intake import Counts
+from penchant.ingest.times import seconds
+from penchant.measure.reports import Report, TrainReport
+from penchant.serve.client import answers, parcels, training
+from penchant.serve.client.connection import Connection
+from penchant.serve.client.problems import Conflict, NotFound, NotOverHttp
+from penchant.types import (
+    Event,
+    Explanation,
+    Interest,
+    InvalidInput,
+    Release,
+    Seen,
+    Slate,
+    Status,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from penchant.engine import Moment, Tell
+
+PEOPLE = 200  # in one question of recommend_many: its answer must come within the time of one
+LOAD = 300.0  # seconds for the answer to a piece of an import: texts of items are encoded
+
+
+class Client:
+    """The recommender behind the service at `url`. Safe for threads; close it, or use `with`.
+
+    The verbs are those of `penchant.Engine`, with the same arguments and answers, and raise the
+    same errors where the engine would; what only a network can do raises `Unreachable`,
+    `Unavailable`, `NotAllowed` or `ServiceFailed`, each a `penchant.Error`.
+
+    Questions, and whatever can be said twice without harm, are asked again up to `retries` times
+    when no answer comes, with growing, random pauses; everything else only where it is known that
+    nothing was done. `timeout` is seconds for one answer.
+    """
+
+    def __init__(
+        self, url: str, *, key: str | None = None, timeout: float = 30.0, retries: int = 3
+    ) -> None:
+        self._connection = Connection(url, key=key, timeout=timeout, retries=retries)
+        self.url = self._connection.url
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
+    def add(
+        self,
+        items: Any = None,
+        *,
+        users: Any = None,
+        links: Any = None,
+        columns: Mapping[str, str] | None = None,
+        progress: Tell | None = None,
+    ) -> Counts:
+        """Return counts of what was new, changed, the same and kept aside; `.mapping` is assumed.
+
+        Paths and frames are read here and sent in pieces. A piece whose answer was lost is sent
+        again: its items then count as the same. A failure in between leaves what was sent before.
+        """
+        given = {"items": items, "users": users, "links": links}
+        _check(columns)
+        if columns is not None and sum(one is not None for one in given.values()) > 1:
+            raise InvalidInput(
+                "columns= says which column is which of one table; add one table at a time with it"
+            )
+        read = {"items": parcels.items, "users": parcels.users, "links": parcels.links}
+        counts = Counts()
+        for table, source in given.items():
+            if source is None:
+                continue
+            done = self._sent(read[table](source, columns), progress)
+            counts = counts.beside(done if table == "items" else done.named(table))
+        return counts
+
+    def record(
+        self, events: Any, *, now: Moment = None, columns: Mapping[str, str] | None = None
+    ) -> Counts:
+        """Return counts of events that were new, already known, and kept aside; see `.mapping`.
+
+        Durable when it returns. An event without an `event_id` is given one, so that sending it
+        again after a lost answer is one event; such a repetition counts as known. An absent time
+        means `now`; left out, it is the clock of the service.
+        """
+        clock = None if now is None else seconds(now)
+        if isinstance(events, Event | Mapping) and columns is None:
+            body = parcels.event_body(events, clock)
+            answer = self._connection.ask("POST", "/v1/events", harmless=True, body=body)
+            return Counts(parcels.plain_counts(answer))
+        _check(columns)
+        return self._sent(parcels.events(events, columns, clock), None)
+
+    @overload
+    def train(
+        self, *, progress: Tell | None = None, seed: int = 0, wait: Literal[True] = True
+    ) -> TrainReport: ...
+    @overload
+    def train(
+        self, *, progress: Tell | None = None, seed: int = 0, wait: Literal[False]
+    ) -> None: ...
+    def train(
+        self, *, progress: Tell | None = None, seed: int = 0, wait: bool = True
+    ) -> TrainReport | None:
+        """Return what was learned, kept, left out and measured, when the service has trained.
+
+        One that is at work already is waited for instead. With `wait=False` the training is only
+        asked for. To stop waiting does not stop the training.
+        """
+        if seed != 0:
+            raise NotOverHttp(
+                f"the service trains with its own seed, got {seed!r}; leave seed out, or run "
+                "`penchant train --seed` where the shelf lies"
+            )
+        before = self._training()
+        # Asking twice is one training.
+        self._connection.ask("POST", "/v1/train", harmless=True)
+        return training.awaited(before, self._training, progress) if wait else None
+
+    def recommend(
+        self,
+        user_id: str | None = None,
+        k: int = 10,
+        *,
+        context: Mapping[str, Any] | None = None,
+        text: str | None = None,
+        exclude: Iterable[str] = (),
+        where: str | None = None,
+        seen: Seen | None = None,
+        now: Moment = None,
+        history: Sequence[str] | None = None,
+        log: bool = True,
+    ) -> Slate:
+        """Return the `k` items this person most likely wants now, best first, with reasons.
+
+        `more` asks again at the same moment for what was not shown. Tell the service what was not
+        shown to anybody with `log=False`; explain() then knows nothing of it.
+        """
+        body = _question(k, context, text, now, history, log)
+        if user_id is not None:
+            body["user_id"] = _id(user_id, "user_id")
+        if where is not None:
+            body["where"] = where
+        if seen is not None:
+            body["seen"] = seen
+        return self._recommended(body, _ids(exclude, "exclude"), ())
+
+    def rank(
+        self,
+        user_id: str | None,
+        items: Sequence[str],
+        *,
+        context: Mapping[str, Any] | None = None,
+        text: str | None = None,
+        now: Moment = None,
+        history: Sequence[str] | None = None,
+        log: bool = True,
+    ) -> Slate:
+        """Return the given items in the order this person wants them: recommend without recall.
+
+        Items the catalogue has never heard of come last, in the order given.
+        """
+        body = _question(None, context, text, now, history, log)
+        body["items"] = _ids(items, "items")
+        params = {"user_id": None if user_id is None else _id(user_id, "user_id")}
+        data = self._connection.ask("POST", "/v1/rank", harmless=True, params=params, body=body)
+        slate = answers.slate(data, lambda k: _nothing(slate, k))
+        return slate
+
+    def recommend_many(
+        self,
+        user_ids: Sequence[str],
+        k: int = 10,
+        *,
+        now: Moment = None,
+        context: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
+    ) -> pl.DataFrame:
+        """Return a frame user_id, item_id, score, rank (from 1): the slates of many people."""
+        people = _ids(user_ids, "user_ids")
+        body = _question(k, context, None, now, None, None)
+        if seen is not None:
+            body["seen"] = seen
+        slates: list[Mapping[str, Any]] = []
+        for start in range(0, len(people), PEOPLE):
+            asked = body | {"user_ids": people[start : start + PEOPLE]}
+            slates += self._connection.ask(
+                "POST", "/v1/recommend:batch", harmless=True, body=asked
+            )["slates"]
+        return answers.frame(slates)
+
+    def similar(self, item_id: str, k: int = 10, *, now: Moment = None) -> Slate:
+        """Return the `k` items most like this one, by behaviour and by text."""
+        return self._similar(_id(item_id, "item_id"), k, _clock(now), ())
+
+    def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
+        """Return the person's interests by name, strongest first, with trend and evidence."""
+        params = {"user_id": _id(user_id, "user_id"), "now": _clock(now)}
+        data = self._connection.ask("GET", "/v1/users/interests", harmless=True, params=params)
+        return answers.interests(data["interests"])
+
+    def explain(self, slate: Slate | str, item_id: str) -> Explanation:
+        """Return why an item stood in a slate; a slate's id is enough. It must have been logged."""
+        slate_id = _id(slate.id if isinstance(slate, Slate) else slate, "slate")
+        path = f"/v1/slates/{quote(slate_id, safe='')}/reasons"
+        params = {"item_id": _id(item_id, "item_id")}
+        try:
+            data = self._connection.ask("GET", path, harmless=True, params=params)
+        except NotFound as error:
+            from penchant.rank.explain.explaining import NotShown
+
+            raise NotShown(str(error)) from error
+        return answers.explanation(data["explanations"][0])
+
+    def stages(self) -> NoReturn:
+        """Raise NotOverHttp: the steps of a request are printed where the shelf lies."""
+        raise NotOverHttp(
+            "the steps of a request are not told over HTTP; open the shelf where it lies "
+            "(penchant.open(directory).stages()), or read the trace that explain() gives"
+        )
+
+    def status(self) -> Status:
+        """Return which snapshot answers, up to where the log was read, and what went wrong.
+
+        Of several workers it is the one that answered.
+        """
+        return answers.status(self._connection.ask("GET", "/v1/status", harmless=True))
+
+    def snapshots(self) -> tuple[Release, ...]:
+        """Return what can be activated, oldest first, and which of them serves."""
+        data = self._connection.ask("GET", "/v1/snapshots", harmless=True)
+        return tuple(answers.release(one) for one in data["snapshots"])
+
+    def activate(self, snapshot_id: str) -> Release:
+        """Return the snapshot that serves from now on: back to an older one, or forward again."""
+        path = f"/v1/snapshots/{quote(_id(snapshot_id, 'snapshot_id'), safe='')}:activate"
+        try:
+            return answers.release(self._connection.ask("POST", path, harmless=True))
+        except NotFound as error:
+            from penchant.store.faults import StoreError
+
+            raise StoreError(str(error)) from error
+        except Conflict as error:
+            from penchant.store.snapshots import SnapshotDamaged
+
+            raise SnapshotDamaged(str(error)) from error
+
+    def remove(self, item_id: str) -> bool:
+        """Return whether the item was there; it is never recommended again, its history stays."""
+        return bool(self._gone("/v1/items", "item_id", item_id))
+
+    def undo(self, event_id: str) -> bool:
+        """Return whether the event was there; every answer is then as if it had never been."""
+        return bool(self._gone("/v1/events", "event_id", event_id))
+
+    def forget(self, user_id: str) -> int:
+        """Return how many events of the person were removed, with all else that is theirs."""
+        return self._gone("/v1/users", "user_id", user_id)
+
+    def merge(self, user_id: str, *, into: str) -> int:
+        """Return how many events of a visitor now belong to `into`, who it turned out to be."""
+        data = self._connection.ask(
+            "POST",
+            "/v1/users/merge",
+            harmless=False,
+            params={"user_id": _id(user_id, "user_id")},
+            body={"into": _id(into, "into")},
+        )
+        return int(data["moved"])
+
+    def export(self, user_id: str) -> dict[str, Any]:
+        """Return everything the engine holds about a person, as plain data."""
+        params = {"user_id": _id(user_id, "user_id")}
+        return dict(self._connection.ask("GET", "/v1/users", harmless=True, params=params))
+
+    def backup(self, target: str | Path, *, key: bool = True) -> NoReturn:
+        """Raise NotOverHttp: a backup is made where the shelf lies."""
+        raise NotOverHttp(
+            "a backup is not made over HTTP; run `penchant backup SHELF TARGET` where the shelf "
+            "lies, while the service runs"
+        )
+
+    def evaluate(
+        self,
+        *,
+        protocol: str = "global-time",
+        k: int = 10,
+        progress: Tell | None = None,
+        out: str | Path | None = None,
+    ) -> Report:
+        """Raise NotOverHttp: an evaluation reads the whole log, where the shelf lies."""
+        raise NotOverHttp(
+            "an evaluation is not run over HTTP; run `penchant evaluate SHELF` where the shelf "
+            "lies, while the service runs, or on a backup of it"
+        )
+
+    def close(self) -> None:
+        """Let go of the connections; closing twice is allowed."""
+        self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _training(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._connection.ask("GET", "/v1/train", harmless=True)
+        return found
+
+    def _sent(self, parcel: parcels.Parcel, progress: Tell | None) -> Counts:
+        def post(piece: bytes) -> Mapping[str, Any]:
+            # Rows with ids: items, people and links are replaced by themselves, events known.
+            answer: Mapping[str, Any] = self._connection.ask(
+                "POST", f"/v1/{parcel.table}", harmless=True, lines=piece, timeout=LOAD
+            )
+            return answer
+
+        return parcel.send(post, progress)
+
+    def _recommended(
+        self, body: Mapping[str, Any], exclude: Sequence[str], shown: tuple[str, ...]
+    ) -> Slate:
+        asked = {**body, "exclude": [*exclude, *shown]}
+        data = self._connection.ask("POST", "/v1/recommend", harmless=True, body=asked)
+
+        def further(k: int) -> Slate:
+            so_far = (*shown, *(line["item_id"] for line in data["recommendations"]))
+            return self._recommended({**body, "k": k, "now": data["now"]}, exclude, so_far)
+
+        return answers.slate(data, further, shown)
+
+    def _similar(self, item_id: str, k: int, now: float | None, shown: tuple[str, ...]) -> Slate:
+        # Nothing can be left out of this question, so it is asked for more, and cut.
+        params = {"item_id": item_id, "k": k + len(shown) if shown else k, "now": now}
+        try:
+            data = self._connection.ask("GET", "/v1/similar", harmless=True, params=params)
+        except NotFound as error:
+            from penchant.rank.answer.asking import UnknownItem
+
+            raise UnknownItem(str(error)) from error
+        lines = [one for one in data["recommendations"] if one["item_id"] not in set(shown)][:k]
+        left = [{**line, "rank": place} for place, line in enumerate(lines, start=1)]
+
+        def further(more: int) -> Slate:
+            so_far = (*shown, *(line["item_id"] for line in left))
+            return self._similar(item_id, more, float(data["now"]), so_far)
+
+        return answers.slate({**data, "recommendations": left}, further, shown)
+
+    def _gone(self, path: str, name: str, given: str) -> int:
+        data = self._connection.ask("DELETE", path, harmless=False, params={name: _id(given, name)})
+        return int(data["removed"])
+
+
+def _question(
+    k: int | None,
+    context: Mapping[str, Any] | None,
+    text: str | None,
+    now: Moment,
+    history: Sequence[str] | None,
+    log: bool | None,
+) -> dict[str, Any]:
+    """Return what the questions have in common, without what was left out."""
+    if context is not None and not isinstance(context, Mapping):
+        raise InvalidInput(f"context is a mapping, got {type(context).__name__} {context!r:.80}")
+    body: dict[str, Any] = {"k": k, "context": context, "text": text, "log": log}
+    body |= {"now": _clock(now), "history": None if history is None else _ids(history, "history")}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _nothing(slate: Slate, k: int) -> Slate:
+    """Return the empty slate that comes after a list which was ranked whole."""
+    return Slate((), slate.id, slate.snapshot, slate.user_id, slate.now, continuation=None)
+
+
+def _clock(now: Moment) -> float | None:
+    return None if now is None else seconds(now)
+
+
+def _id(given: object, name: str) -> str:
+    """Return an id as text; InvalidInput where it is none."""
+    found = checked_id(to_id(given, name), name)
+    if found is None:
+        raise InvalidInput(f"expected {name} as text, got {given!r:.80}")
+    return found
+
+
+def _ids(given: Iterable[object], name: str) -> list[str]:
+    """Return a collection of ids as a list; InvalidInput where it is something else."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidInput(
+            f"{name} is a collection of ids, got {type(given).__name__} {given!r:.80}"
+        )
+    return [_id(one, name) for one in given]
+
+
+def _check(columns: Mapping[str, str] | None) -> None:
+    if columns is None:
+        return
+    if isinstance(columns, Mapping) and all(
+        isinstance(name, str) for pair in columns.items() for name in pair
+    ):
+        return
+    raise InvalidInput(
+        f"columns is a mapping of our names to those of the table, such as "
+        f'{{"item_id": "sku"}}; got {type(columns).__name__} {columns!r:.80}'
+    )
