@@ -1,0 +1,192 @@
+"""The desk that every call comes to: who may pass, how many at once, and the engine behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penchant.engine import Engine
+from penchant.serve.http.bodies import Room, kind_of, read
+from penchant.serve.http.call import Call
+from penchant.serve.http.config import HttpConfig
+from penchant.serve.http.keys import HEADER, Caller, Keys, allow, is_loopback
+from penchant.serve.http.limits import Limit, grant
+from penchant.serve.http.partners import Telemetry, Trainer
+from penchant.serve.http.pools import Pool
+from penchant.serve.http.problems import Problem
+
+T = TypeVar("T")
+SMALL = 65_536  # bytes that are parsed at once, on the way; more is parsed in a thread
+ROUTE = "penchant.route"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query or the path, for the description of the API."""
+
+    name: str
+    schema: Mapping[str, Any]
+    about: str
+    example: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path: who may ask, who answers, and what is told about it.
+
+    `scope` is None where no key is needed. `answer` and `body` are names of schemas; `statuses`
+    are those of problems beside the ones that every route has; `rows` says that the body may be
+    one row or many, JSON or NDJSON; `open_here` that this machine needs no key.
+    """
+
+    method: str
+    path: str
+    scope: str | None
+    handler: Callable[[Desk, Call], Awaitable[Response]]
+    summary: str
+    about: str
+    tag: str
+    answer: str | None
+    status: int = 200
+    parameters: tuple[Parameter, ...] = ()
+    body: str | None = None
+    body_needed: bool = True
+    rows: bool = False
+    open_here: bool = False
+    media: str = JSON
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    example: Any = None
+    statuses: tuple[int, ...] = ()
+
+
+class Desk:
+    """What every route works with, one for a worker process."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: HttpConfig,
+        keys: Keys,
+        trainer: Trainer,
+        telemetry: Telemetry,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.keys = keys
+        self.trainer = trainer
+        self.telemetry = telemetry
+        self.room = Room(settings.buffer_bytes)
+        self.limits = {
+            True: Limit(settings.rate_loopback, settings.burst),
+            False: Limit(settings.rate, settings.burst),
+        }
+        self.events = Limit(settings.user_rate, settings.burst)
+        self.stopping = False
+        self._own: dict[str, Limit] = {}
+        waiting = settings.waiting
+        self.answers = Pool("answers", settings.threads, waiting, settings.timeout)
+        self.records = Pool("events", settings.record_threads, waiting, settings.timeout)
+        self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
+
+    def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+        """Return the function that takes a request of a route through the desk to its handler."""
+        scope, handler = route.scope, route.handler
+
+        async def endpoint(request: Request) -> Response:
+            request.scope[ROUTE] = route.path
+            free = scope is None or (route.open_here and _is_here(request))
+            caller = _ANYBODY if free or scope is None else self.admitted(request, scope)
+            return await handler(self, Call(request, caller))
+
+        endpoint.__name__ = handler.__name__
+        return endpoint
+
+    def admitted(self, request: Request, scope: str) -> Caller:
+        """Return who asks, or raise the problem 401, 403 or 429 that keeps them out."""
+        client = request.scope.get("client")
+        address = client[0] if client else "unknown"
+        caller = self.keys.caller(request.headers.get(HEADER), address)
+        now = time.monotonic()
+        if caller is None:
+            # Guessing is as limited as asking.
+            grant(self.limits[is_loopback(address)], f"address {address}", now, "requests")
+            raise Problem(
+                401,
+                f"expected a key in the header {HEADER}, got "
+                f"{'none' if HEADER not in request.headers else 'one that is not known'}; "
+                "`penchant key` makes one, PENCHANT_API_KEY or section [http] names it",
+                headers={"WWW-Authenticate": f'ApiKey header="{HEADER}"'},
+            )
+        if not self.keys:
+            _from_here(request)
+        limit = self.limits[caller.local]
+        if caller.rate is not None:
+            limit = self._own.get(caller.name) or self._own.setdefault(
+                caller.name, Limit(caller.rate, self.settings.burst)
+            )
+        grant(limit, f"key {caller.name}", now, "requests")
+        allow(caller, scope)
+        return caller
+
+    async def body(self, call: Call, use: Callable[[bytes], Awaitable[Response]]) -> Response:
+        """Return what `use` makes of the body, which counts against the room until it is done."""
+        settings = self.settings
+        kind_of(call.request.headers)
+        with self.room.lease() as lease:
+            body = await read(call.request, lease, settings.body_bytes, settings.body_timeout)
+            return await use(body)
+
+    async def answer(self, work: Callable[[], bytes]) -> Response:
+        """Return the answer that `work` writes as JSON, in a thread of the answers."""
+        return Response(await self.answers.run(work), media_type=JSON)
+
+    async def load(self, work: Callable[[], bytes]) -> Response:
+        """Return the answer to what takes long, in a thread of the loads."""
+        return Response(await self.loads.run(work), media_type=JSON)
+
+    async def close(self) -> None:
+        """Finish what was accepted."""
+        for pool in (self.answers, self.records, self.loads):
+            await asyncio.to_thread(pool.close)
+
+
+_ANYBODY = Caller("anybody", frozenset())
+
+
+def _is_here(request: Request) -> bool:
+    """Return whether somebody on this machine asks, and not through a proxy on it."""
+    client = request.scope.get("client")
+    through = any(name in request.headers for name in _THROUGH)
+    return client is not None and is_loopback(client[0]) and not through
+
+
+_THROUGH = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+def _from_here(request: Request) -> None:
+    """Raise a problem 403 where a web page elsewhere makes a browser here ask a keyless service.
+
+    A name that leads to this machine only now (DNS rebinding) stands in Host, a page of another
+    site in Origin.
+    """
+    for name in ("host", "origin"):
+        given = request.headers.get(name)
+        if given is None:
+            continue
+        host = given.split("://", 1)[-1]
+        host = host.partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if not is_loopback(host):
+            raise Problem(
+                403,
+                f"without a key only this machine is answered, and {name.title()} is "
+                f"{given!r:.80}; ask for 127.0.0.1 or localhost, or configure a key "
+                "(`penchant key`)",
+            )

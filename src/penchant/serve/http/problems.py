@@ -1,0 +1,97 @@
+"""Problems: every refusal as an RFC 9457 document that says what was expected and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from penchant.ingest.cells import Refused
+from penchant.language.endpoint import EndpointFailed
+from penchant.learn.turn import AlreadyTraining
+from penchant.rank.answer.asking import UnknownItem
+from penchant.rank.explain.explaining import NotShown
+from penchant.store.faults import StoreClosed, StoreDamaged, StoreError, StoreReadOnly
+from penchant.store.snapshots import SnapshotDamaged
+from penchant.types import Error, InvalidInput
+
+MEDIA = "application/problem+json"
+TYPE = "urn:penchant:problem:"
+
+NAMES: Mapping[int, tuple[str, str]] = {
+    400: ("malformed-request", "The request is malformed"),
+    401: ("key-needed", "A key is needed"),
+    403: ("not-allowed", "The key does not allow this"),
+    404: ("not-found", "There is nothing here"),
+    405: ("method-not-allowed", "The method does not fit"),
+    408: ("too-slow", "The request came too slowly"),
+    409: ("conflict", "Not in this state"),
+    413: ("too-large", "The body is too large"),
+    415: ("unsupported-media-type", "The body is of another kind than expected"),
+    422: ("invalid-input", "The input cannot be believed"),
+    429: ("too-many-requests", "Too many requests"),
+    500: ("unexpected", "Something unexpected happened"),
+    503: ("unavailable", "Not possible at the moment"),
+}
+"""Status -> the name in `type`, and the title."""
+
+
+@dataclass
+class Problem(Exception):
+    """A request that is refused; `detail` says what was expected, what came, and what to do."""
+
+    status: int
+    detail: str
+    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    def response(self, request_id: str) -> Response:
+        """Return the document, `instance` being the id of the request."""
+        name, title = NAMES.get(self.status) or (str(self.status), _phrase(self.status))
+        headers = dict(self.headers)
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
+        document = {
+            "type": TYPE + name,
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": request_id,
+            **self.members,
+        }
+        return Response(
+            orjson.dumps(document), status_code=self.status, headers=headers, media_type=MEDIA
+        )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def problem_of(error: Error) -> Problem:
+    """Return what an error of the engine is to somebody on the other side of the network."""
+    detail = str(error)
+    if isinstance(error, UnknownItem | NotShown):
+        return Problem(404, detail)
+    if isinstance(error, Refused):
+        return Problem(422, detail, members={"rule": error.rule})
+    if isinstance(error, InvalidInput):
+        return Problem(422, detail)
+    if isinstance(error, AlreadyTraining | SnapshotDamaged):
+        return Problem(409, detail)
+    if isinstance(error, StoreClosed):
+        return Problem(503, "the service is stopping; ask again in a moment", retry_after=2)
+    if isinstance(error, StoreReadOnly | StoreDamaged):
+        return Problem(503, detail, retry_after=60)
+    if isinstance(error, StoreError | EndpointFailed):
+        return Problem(503, detail, retry_after=5)
+    return Problem(500, detail)

@@ -1,0 +1,215 @@
+"""Routes that answer: recommend, rank, many at once, similar, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from penchant.serve.http.bodies import one_object
+from penchant.serve.http.call import (
+    ID,
+    LIST,
+    OBJECT,
+    SWITCH,
+    TEXT,
+    TIME,
+    WHOLE,
+    Call,
+    members,
+    moment,
+    switch,
+    whole,
+)
+from penchant.serve.http.desk import Desk
+from penchant.serve.http.problems import Problem
+from penchant.types import Slate
+
+MOST_USERS = 1_000  # of one batch; each is an answer
+
+_ORDER = {
+    "items": LIST,
+    "context": OBJECT,
+    "text": TEXT,
+    "now": TIME,
+    "history": LIST,
+    "log": SWITCH,
+}
+_ASKED = {
+    "k": WHOLE,
+    "text": TEXT,
+    "where": TEXT,
+    "seen": TEXT,
+    "exclude": LIST,
+    "context": OBJECT,
+    "now": TIME,
+    "history": LIST,
+    "log": SWITCH,
+}
+_MANY = {"user_ids": LIST, "k": WHOLE, "context": OBJECT, "seen": TEXT, "now": TIME}
+
+
+def slate_json(slate: Slate) -> bytes:
+    """Return a slate as the document that the contract promises."""
+    return orjson.dumps(
+        {
+            "slate_id": slate.id,
+            "snapshot": slate.snapshot,
+            "user_id": slate.user_id,
+            "now": slate.now,
+            "recommendations": slate.recommendations,
+        }
+    )
+
+
+async def recommend(desk: Desk, call: Call) -> Response:
+    """Answer GET: everything is in the path and the query."""
+    names = ("k", "text", "where", "seen", "exclude", "history", "now", "log", "user_id")
+    call.known(*names, pairs_of="context")
+    history = call.many("history")
+    visitor = bool(history) and "user" not in call.request.path_params
+    user = None if visitor and call.one("user_id") is None else call.identity("user", of="user_id")
+    asked: dict[str, Any] = {
+        "k": whole(call.one("k"), "k"),
+        "text": call.one("text"),
+        "where": call.one("where"),
+        "seen": call.one("seen"),
+        "exclude": call.many("exclude") or None,
+        "history": history or None,
+        "now": moment(call.one("now")),
+        "context": call.context() or None,
+        "log": switch(call.one("log"), "log", True),
+    }
+    return await _recommended(desk, user, {n: v for n, v in asked.items() if v is not None})
+
+
+async def recommend_posted(desk: Desk, call: Call) -> Response:
+    """Answer POST: the question is in the body."""
+    call.known("user_id")
+
+    async def use(body: bytes) -> Response:
+        given = one_object(body) if body.strip() else {}
+        if "user" in call.request.path_params:
+            user: Any = call.identity("user", of="user_id")
+            asked = members(given, _ASKED)
+        else:
+            asked = members(given, {"user_id": ID, **_ASKED})
+            user = _either(asked.pop("user_id", None), call.one("user_id"))
+        return await _recommended(desk, user, asked)
+
+    return await desk.body(call, use)
+
+
+async def _recommended(desk: Desk, user: Any, asked: Mapping[str, Any]) -> Response:
+    def work() -> bytes:
+        slate = desk.engine.recommend(user, **asked)
+        desk.telemetry.answer(slate)
+        return slate_json(slate)
+
+    return await desk.answer(work)
+
+
+def _either(inside: Any, beside: str | None) -> Any:
+    """Return the user_id of the body or of the query, whichever there is."""
+    if inside is not None and beside is not None:
+        raise Problem(422, "expected user_id in the query or in the body, got both; choose one")
+    return beside if inside is None else inside
+
+
+async def rank(desk: Desk, call: Call) -> Response:
+    """Answer a list in the order this person wants it."""
+    call.known("user_id")
+
+    async def use(body: bytes) -> Response:
+        given = one_object(body)
+        if "user" in call.request.path_params:
+            user: Any = call.identity("user", of="user_id")
+            asked = members(given, _ORDER)
+        else:
+            asked = members(given, {"user_id": ID, **_ORDER})
+            user = _either(asked.pop("user_id", None), call.one("user_id"))
+        if "items" not in asked:
+            raise Problem(422, "expected items, the list of ids to put in order, got none")
+        items = asked.pop("items")
+
+        def work() -> bytes:
+            slate = desk.engine.rank(user, items, **asked)
+            desk.telemetry.answer(slate)
+            return slate_json(slate)
+
+        return await desk.answer(work)
+
+    return await desk.body(call, use)
+
+
+async def recommend_batch(desk: Desk, call: Call) -> Response:
+    """Answer for many people at once; nothing is logged as shown."""
+    call.known()
+
+    async def use(body: bytes) -> Response:
+        asked = members(one_object(body), _MANY)
+        people = asked.pop("user_ids", None)
+        if people is None:
+            raise Problem(422, "expected user_ids, a list of ids, got none")
+        if len(people) > MOST_USERS:
+            raise Problem(
+                422,
+                f"expected at most {MOST_USERS} user_ids at once, got {len(people)}; "
+                "ask in several requests",
+            )
+
+        def work() -> bytes:
+            frame = desk.engine.recommend_many(people, **asked)
+            return orjson.dumps({"slates": _slates(people, frame.iter_rows())})
+
+        return await desk.load(work)
+
+    return await desk.body(call, use)
+
+
+def _slates(people: list[Any], rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return the rows of a frame by person, in the order asked; who got nothing has no lines."""
+    slates: list[dict[str, Any]] = []
+    waiting = iter(people)
+    lines: list[dict[str, Any]] = []
+    for user, item, score, rank in rows:
+        if rank == 1:
+            # Ids may come as numbers and go as text; the order of people is that of the question.
+            while _text(person := next(waiting)) != user:
+                slates.append({"user_id": _text(person), "recommendations": []})
+            lines = []
+            slates.append({"user_id": user, "recommendations": lines})
+        lines.append({"item_id": item, "score": score, "rank": rank})
+    slates += [{"user_id": _text(person), "recommendations": []} for person in waiting]
+    return slates
+
+
+def _text(person: Any) -> str:
+    return person if isinstance(person, str) else str(int(person))
+
+
+async def similar(desk: Desk, call: Call) -> Response:
+    """Answer what is like an item."""
+    call.known("k", "now", "item_id")
+    item = call.identity("item", of="item_id")
+    k, now = whole(call.one("k"), "k"), moment(call.one("now"))
+    return await desk.answer(
+        lambda: slate_json(desk.engine.similar(item, 10 if k is None else k, now=now))
+    )
+
+
+async def reasons(desk: Desk, call: Call) -> Response:
+    """Answer why items stood in a slate: one of them, or all that can be explained."""
+    call.known("item_id")
+    slate = call.identity("slate", of="slate_id")
+    wanted = call.many("item_id")
+    if not wanted:
+        raise Problem(422, "expected item_id, once for each item to be explained, got none")
+
+    def work() -> bytes:
+        found = [desk.engine.explain(slate, item) for item in wanted]
+        return orjson.dumps({"slate_id": slate, "explanations": found})
+
+    return await desk.answer(work)

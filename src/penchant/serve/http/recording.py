@@ -1,0 +1,149 @@
+"""Routes that take in: events, items, people and links, and what takes them back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from penchant.ingest.cleaning import REFUSALS
+from penchant.ingest.columns import match
+from penchant.ingest.intake import Counts
+from penchant.serve.http.bodies import JSON, kind_of, rows
+from penchant.serve.http.call import Call
+from penchant.serve.http.desk import SMALL, Desk
+from penchant.serve.http.limits import grant
+from penchant.serve.http.problems import Problem
+
+IDS = ("user_id", "item_id", "event_id", "slate_id", "head", "relation", "tail")
+EXACT = 2.0**53  # beyond it a number of JSON is no longer the number that was meant
+
+Row = dict[str, Any]
+Rows = Row | list[Row]
+
+
+async def record(desk: Desk, call: Call) -> Response:
+    """Take one event, which is refused loudly, or many; durable when answered."""
+    call.known()
+    kind = kind_of(call.request.headers)
+
+    async def use(body: bytes) -> Response:
+        if len(body) > SMALL:
+            return await desk.load(lambda: _recorded(desk, _parsed(desk, body, kind)))
+        found = _parsed(desk, body, kind)
+        work = lambda: _recorded(desk, found)  # noqa: E731
+        return Response(await desk.records.run(work), media_type=JSON)
+
+    return await desk.body(call, use)
+
+
+def _parsed(desk: Desk, body: bytes, kind: str) -> Rows:
+    """Return the events of a body, their people granted so many."""
+    found = rows(body, kind)
+    _exact(found)
+    if person := _one_person(found):
+        cost = len(found) if isinstance(found, list) else 1
+        grant(desk.events, person, time.monotonic(), "events of one user_id", cost)
+    return found
+
+
+def _recorded(desk: Desk, found: Rows) -> bytes:
+    counts = desk.engine.record(found)
+    desk.telemetry.recorded(counts)
+    return counted(counts)
+
+
+def _one_person(found: Rows) -> str | None:
+    """Return whose events these are, None where they are those of several: an import.
+
+    A client on somebody's own device sends their events alone; it is held to what a person can do.
+    """
+    several = found if isinstance(found, list) else [found]
+    person = None
+    for row in several:
+        name = row.get("user_id")
+        if name is None:
+            source = match([str(key) for key in row], "events").source.get("user_id")
+            name = None if source is None else row[source]
+        if name is None or (person is not None and name != person):
+            return None
+        person = name
+    return None if person is None else str(person)
+
+
+async def add_items(desk: Desk, call: Call) -> Response:
+    """Take items."""
+    return await _added(desk, call, lambda found: desk.engine.add(found))
+
+
+async def add_users(desk: Desk, call: Call) -> Response:
+    """Take people."""
+    return await _added(desk, call, lambda found: desk.engine.add(users=found))
+
+
+async def add_links(desk: Desk, call: Call) -> Response:
+    """Take links."""
+    return await _added(desk, call, lambda found: desk.engine.add(links=found))
+
+
+async def _added(desk: Desk, call: Call, add: Callable[[Rows], Counts]) -> Response:
+    call.known()
+    kind = kind_of(call.request.headers)
+
+    def work(body: bytes) -> bytes:
+        found = rows(body, kind)
+        _exact(found)
+        return counted(add(found))
+
+    async def use(body: bytes) -> Response:
+        return await desk.load(lambda: work(body))
+
+    return await desk.body(call, use)
+
+
+async def remove_item(desk: Desk, call: Call) -> Response:
+    """Retire an item."""
+    call.known("item_id")
+    item = call.identity("item", of="item_id")
+    return await _removed(desk, lambda: desk.engine.remove(item))
+
+
+async def undo(desk: Desk, call: Call) -> Response:
+    """Take an event back."""
+    call.known("event_id")
+    event = call.identity("event_id", of="event_id")
+    return await _removed(desk, lambda: desk.engine.undo(event))
+
+
+async def _removed(desk: Desk, remove: Callable[[], bool]) -> Response:
+    def work() -> bytes:
+        return orjson.dumps({"removed": remove()})
+
+    return Response(await desk.records.run(work), media_type=JSON)
+
+
+def counted(counts: Counts) -> bytes:
+    """Return counts under the engine's names, the reasons of quarantine apart, and the mapping."""
+    reasons = {name: n for name, n in counts.items() if _rule(name) in REFUSALS}
+    said: Mapping[str, Any] = {**counts, "reasons": reasons, "mapping": counts.mapping}
+    return orjson.dumps(said)
+
+
+def _rule(name: str) -> str:
+    return name.removeprefix("users_").removeprefix("links_")
+
+
+def _exact(found: Rows) -> None:
+    """Raise a problem 422 for an id that is a number too large to have come through unchanged."""
+    for row in found if isinstance(found, list) else (found,):
+        for name in IDS:
+            value = row.get(name)
+            if type(value) is float and abs(value) >= EXACT:
+                raise Problem(
+                    422,
+                    f"expected {name} as text, got a number of which JSON keeps 16 digits; write "
+                    f'it as text, "..."',
+                )
