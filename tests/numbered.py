@@ -146,11 +146,13 @@ def query(now: float = NOW, n_items: int = N, **rest: object) -> Query:
     return Query(now=now, n_items=n_items, **rest)  # type: ignore[arg-type]
 
 
-def tail(users: Sequence[int], items: Sequence[int], times: Sequence[float]) -> Events:
-    """Return wanted events as a follower hands them to the sources."""
+def tail(
+    users: Sequence[int], items: Sequence[int], times: Sequence[float], first: int = 0
+) -> Events:
+    """Return wanted events as a follower hands them to the sources, from offset `first` on."""
     n = len(items)
     return Events(
-        offsets=np.arange(n, dtype=np.int64),
+        offsets=first + np.arange(n, dtype=np.int64),
         users=np.array(users, dtype=np.int32),
         items=np.array(items, dtype=np.int32),
         times=np.array(times, dtype=np.float64),
@@ -167,24 +169,24 @@ class Diary:
     """What everybody wanted so far, growing: the `recent` that co-visitation asks for."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[int, int, float]] = []
+        self.events: list[tuple[int, int, float, int]] = []
 
     def add(self, events: Events) -> Events:
         """Write the events down and return them."""
-        self.events += zip(
-            events.users.tolist(), events.items.tolist(), events.times.tolist(), strict=True
-        )
+        columns = (events.users, events.items, events.times, events.offsets)
+        self.events += zip(*(column.tolist() for column in columns), strict=True)
         return events
 
-    def recent(self, user: int, now: float) -> tuple[Ids, Times]:
+    def recent(self, user: int, now: float, offset: int) -> tuple[Ids, Times]:
         """Return the items and times of a person up to `now`, in the order of time."""
-        mine = sorted((e for e in self.events if e[0] == user and e[2] <= now), key=lambda e: e[2])
+        mine = [e for e in self.events if e[0] == user and e[2] <= now and e[3] <= offset]
+        mine.sort(key=lambda e: (e[2], e[3]))
         return (
-            np.array([item for _, item, _ in mine], dtype=np.int32),
-            np.array([time for *_, time in mine], dtype=np.float64),
+            np.array([e[1] for e in mine], dtype=np.int32),
+            np.array([e[2] for e in mine], dtype=np.float64),
         )
 
 
-def nobody(user: int, now: float) -> tuple[Ids, Times]:
+def nobody(user: int, now: float, offset: int) -> tuple[Ids, Times]:
     """Return the history of people who did nothing before."""
     return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float64)

@@ -349,7 +349,7 @@ def test_a_tail_at_once_teaches_the_same_as_event_by_event(
         diary = Diary()
         recall = learned.recall(diary=diary)
         for a, b in itertools.pairwise(cuts):
-            recall.fold(diary.add(tail(users[a:b], items[a:b], times[a:b])))
+            recall.fold(diary.add(tail(users[a:b], items[a:b], times[a:b], first=a)))
         answers.append(
             np.stack([dense(pick(recall).score(query(), p), N) for p in STATES.values()])
         )

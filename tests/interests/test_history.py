@@ -141,7 +141,7 @@ def test_a_state_is_the_last_events_that_count_as_in_a_training(crowded, person,
     assert len(live.items) == {"shown only": 0, "few": len(trained.items)}.get(person, LAST)
     for name in ("items", "times", "strengths"):
         np.testing.assert_array_equal(getattr(live, name), getattr(trained, name))
-    items, times = histories.recent(int(number), now)
+    items, times = histories.recent(int(number), now, 0)
     found = wanted_before(crowded.log, kinds, int(number), now)
     np.testing.assert_array_equal(found[0], items[-LAST:])
     np.testing.assert_array_equal(found[1], times[-LAST:])
@@ -195,7 +195,7 @@ def test_somebody_unknown_wants_nothing_yet(store, kinds) -> None:
 
 def test_wanted_before_leaves_out_rejections_and_the_future(store, kinds) -> None:
     (ann,) = store.people.numbers(["ann"])
-    items, times = wanted_before(store.log, kinds, int(ann), NOW - 30)
+    items, times, _ = wanted_before(store.log, kinds, int(ann), NOW - 30)
     assert names(items) == ["w1", "w2", "s3", "w1"]
     assert times.max() == NOW - 30
 

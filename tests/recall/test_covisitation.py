@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from penchant.recall.assemble import fit_covisitation
 from penchant.recall.covisitation import WINDOW, Covisitation, pairs
 from penchant.recall.sparse import SparseRows
 from penchant.store.artefacts import Artefacts
+from penchant.store.log import Events
 
 # Person 0: a basket of 1, 2 and 3, then 4 a week later. Person 1: 1 twice, then 2 a day later.
 USERS = np.array([0, 0, 0, 0, 1, 1, 1], dtype=np.int32)
@@ -181,30 +184,52 @@ def test_counts_of_a_snapshot_answer_from_their_last_event_on() -> None:
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_a_long_tail_is_counted_at_once(together: bool, monkeypatch) -> None:
-    """The same pairs, except that a moment's size is known, and an item may follow itself."""
-    answers = []
-    for bulk in (10**6, 1):
-        monkeypatch.setattr(covisitation, "BULK", bulk)
-        diary = Diary()
-        none = np.zeros(0, dtype=np.int32)
-        source = make(
-            together=together, diary=diary, rows=SparseRows.from_pairs(none, none, none * 1.0, 6)
-        )
-        order = np.lexsort((USERS, TIMES))
-        source.fold(diary.add(tail(USERS[order], ITEMS[order], TIMES[order])))
-        when = [LATER] if together else [LATER - 1]
-        found = []
-        for item in range(6):
-            person = state(np.array([item], dtype=np.int32), LATER, times=when)
-            scores = source.score(query(LATER, n_items=6), person)
-            known = set() if scores is None else set(scores.items.tolist()) - {item}
-            found.append(known)
-        answers.append(found)
-        early = state(np.array([1], dtype=np.int32), NOW - 1, times=[NOW - 1])
-        assert source.score(query(NOW - 1, n_items=6), early) is None
-    assert answers[0] == answers[1]
-    assert any(answers[0])
+@pytest.mark.parametrize("bulk", [10**6, 3])
+def test_how_events_are_cut_into_tails_makes_no_difference(
+    together: bool, bulk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of events that were recorded out of order, and of those that replace all before."""
+    monkeypatch.setattr(covisitation, "BULK", bulk)
+    none = np.zeros(0, dtype=np.int32)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        n = 60
+        times = NOW + DAY * (np.arange(n) // 3 if seed % 2 else rng.integers(0, 20, n))
+        users, items = (rng.integers(0, high, n).astype(np.int32) for high in (3, 6))
+        whole = replace(tail(users, items, times), offsets=np.arange(1, n + 1))
+        answers = []
+        for cuts in (
+            [0, n],
+            sorted({0, n, *rng.integers(0, n, 10).tolist()}),
+            range(n + 1),
+            [0, n],
+        ):
+            diary = Diary()
+            source = make(
+                together=together,
+                diary=diary,
+                rows=SparseRows.from_pairs(none, none, none * 1.0, 6),
+            )
+            for a, e in zip(list(cuts)[:-1], list(cuts)[1:], strict=True):
+                source.fold(diary.add(part(whole, slice(a, e))))
+            if len(answers) == 3:
+                source.fold(part(whole, slice(0, 7)))  # is dropped
+                source.fold(whole, anew=True)
+            found = np.zeros((6, 6))
+            for item in range(6):
+                person = state(np.array([item], dtype=np.int32), LATER, times=[LATER])
+                scores = source.score(query(LATER, n_items=6), person)
+                if scores is not None:
+                    found[item] = np.nan_to_num(scores.at(np.arange(6, dtype=np.int32)))
+            answers.append(found)
+        assert answers[0].any()
+        for other in answers[1:]:
+            np.testing.assert_allclose(other, answers[0], rtol=1e-5)
+
+
+def part(events: Events, which: slice) -> Events:
+    names = ("offsets", "users", "items", "times", "kinds", "values", "shared")
+    return replace(events, **{name: getattr(events, name)[which] for name in names})
 
 
 def test_in_the_tiny_world_the_second_film_follows_the_first(tmp_path) -> None:

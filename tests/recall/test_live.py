@@ -18,6 +18,11 @@ PAIRS = st.lists(
 )
 
 
+def add(pairs: LivePairs, *rows: tuple[int, int, float], at: float) -> None:
+    froms, tos, weights = (np.array(column) for column in zip(*rows, strict=True))
+    pairs.add(froms.astype(np.int32), tos.astype(np.int32), weights, np.full(len(rows), at))
+
+
 def weighed(pairs: LivePairs, now: float, n: int = N) -> np.ndarray:
     out = np.zeros((N, n), dtype=np.float32)
     for item in range(N):
@@ -32,7 +37,7 @@ def weighed(pairs: LivePairs, now: float, n: int = N) -> np.ndarray:
 def test_it_is_the_sum_of_what_was_seen_by_then(events, moments) -> None:
     pairs = LivePairs()
     for a, b, weight, time in events:
-        pairs.add([(a, b, float(weight))], float(time))
+        add(pairs, (a, b, float(weight)), at=float(time))
     for now in [*moments, 60]:
         want = np.zeros((N, N))
         for a, b, weight, time in events:
@@ -44,7 +49,7 @@ def test_older_pairs_lose_their_times_but_not_their_weight(monkeypatch: pytest.M
     monkeypatch.setattr(live, "MOST", 10)
     pairs, want = LivePairs(), np.zeros((N, N))
     for n in range(100):
-        pairs.add([(n % N, (n + 1) % N, 1.0)], float(n))
+        add(pairs, (n % N, (n + 1) % N, 1.0), at=float(n))
         want[n % N, (n + 1) % N] += 1
         np.testing.assert_allclose(weighed(pairs, 1000.0), want)
     # About a moment that is gone less is known than was known then, and never more.
@@ -55,10 +60,10 @@ def test_older_pairs_lose_their_times_but_not_their_weight(monkeypatch: pytest.M
 
 def test_a_load_counts_from_its_newest_moment_on() -> None:
     pairs = LivePairs()
-    pairs.add([(0, 1, 1.0)], 3.0)
+    add(pairs, (0, 1, 1.0), at=3.0)
     ends = np.array([1], dtype=np.int32), np.array([2], dtype=np.int32)
     pairs.load(SparseRows.from_pairs(*ends, np.array([5.0]), N), 10.0)
-    pairs.add([(0, 3, 2.0)], 11.0)
+    add(pairs, (0, 3, 2.0), at=11.0)
     assert weighed(pairs, 9.0).sum() == 0
     assert weighed(pairs, 10.0)[[0, 1], [1, 2]].tolist() == [1.0, 5.0]
     assert weighed(pairs, 11.0).sum() == 8.0
@@ -66,7 +71,7 @@ def test_a_load_counts_from_its_newest_moment_on() -> None:
 
 def test_items_outside_the_catalogue_asked_about_are_left_out() -> None:
     pairs = LivePairs()
-    pairs.add([(0, 4, 1.0), (0, 1, 1.0)], 0.0)
+    add(pairs, (0, 4, 1.0), (0, 1, 1.0), at=0.0)
     pairs.load(
         SparseRows.from_pairs(*(np.array([v], dtype=np.int32) for v in (0, 4)), np.ones(1), 1), 0.0
     )

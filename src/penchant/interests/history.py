@@ -79,14 +79,16 @@ def stateless(items: Ids, now: float, words: Floats | None = None) -> State:
     )
 
 
-def wanted_before(log: Log, kinds: Kinds, user: int, now: float) -> tuple[Ids, Times]:
-    """Return the items and times a person wanted up to `now`, oldest first.
+def wanted_before(
+    log: Log, kinds: Kinds, user: int, now: float
+) -> tuple[Ids, Times, npt.NDArray[np.int64]]:
+    """Return the items, times and offsets of what a person wanted up to `now`, oldest first.
 
     For what others learn from it: an event that has no weight there is left out.
     """
     events = log.history(user, LAST, now)
     events, (place, _) = _last(log, kinds, user, now, events, _shared)
-    return events.items[place], events.times[place]
+    return events.items[place], events.times[place], events.offsets[place]
 
 
 def _shared(kinds: Kinds, events: Events) -> Counted:

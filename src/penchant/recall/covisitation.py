@@ -9,7 +9,8 @@ its first companion on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,11 @@ from penchant.store.log import Events
 from penchant.types import Floats, Ids, Query, Times
 
 WINDOW = 12  # how many earlier wanted items an event is paired with
-BULK = 5_000  # events of a tail from which on it is counted at once
-Recent = Callable[[int, float], tuple[Ids, Times]]
+BULK = 5_000  # events of a tail from which on single pairs do not keep their times
+# What a person wanted up to a moment, of what was recorded up to an offset: items and times,
+# oldest first.
+Offsets = npt.NDArray[np.int64]
+Recent = Callable[[int, float, int], tuple[Ids, Times]]
 
 
 def pairs(
@@ -125,55 +129,86 @@ class Covisitation:
         values = total / damp**self._damping
         return Scores(values.astype(np.float32), found.astype(np.int32))
 
-    def fold(self, tail: Events) -> None:
-        """Add the pairs that new events make with what the same person wanted just before."""
-        keep = tail.items >= 0
-        users, items, times = tail.users[keep], tail.items[keep], tail.times[keep]
-        if len(users) > BULK:
-            self._fold_bulk(users, items, times)
-            return
-        read: dict[int, tuple[Ids, Times]] = {}
-        newest: dict[int, float] = {}
-        for user, time in zip(users.tolist(), times.tolist(), strict=True):
-            newest[user] = max(time, newest.get(user, time))
-        for user, item, time in zip(users.tolist(), items.tolist(), times.tolist(), strict=True):
-            if user not in read:
-                read[user] = self._recent(user, newest[user])
-            had, at = read[user]
-            end = int(np.searchsorted(at, time, side="right"))
-            if end <= WINDOW < len(at):  # so long a tail that its begin has left the history
-                had, at = self._recent(user, time)
-                end = len(had)
-            self._pair(item, time, had[:end], at[:end])
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
+        """Add the pairs that new events make with what the same person wanted just before.
 
-    def _pair(self, item: int, time: float, had: Ids, at: Times) -> None:
-        # The history may already hold what follows at the same moment: that pairs with this event
-        # when its own turn comes, and once is enough.
-        own = np.flatnonzero((had == item) & (at == time))
-        end = int(own[-1]) if len(own) else len(had)
-        begin = max(0, end - WINDOW)
-        found: list[tuple[int, int, float]] = []
-        for steps, (before, then) in enumerate(
-            zip(had[begin:end][::-1].tolist(), at[begin:end][::-1].tolist(), strict=True), start=1
+        Just before: earlier in time, and recorded before. So what is known after many events does
+        not depend on how they were cut into tails.
+        """
+        live = LivePairs() if anew else self._live
+        place = np.flatnonzero(tail.items >= 0)
+        place = place[np.argsort(tail.users[place], kind="stable")]
+        edges = np.flatnonzero(np.diff(tail.users[place], prepend=-1))
+        found = [_Pairs.none()]
+        for mine in np.split(place, edges[1:]) if len(place) else ():
+            columns = tail.items[mine], tail.times[mine], tail.offsets[mine]
+            found.append(self._of(int(tail.users[mine[0]]), *columns))
+        made = _Pairs.joined(found)
+        if len(place) > BULK:
+            n = int(max(made.froms.max(initial=-1), made.tos.max(initial=-1))) + 1
+            rows = SparseRows.from_pairs(made.froms, made.tos, made.weights, n)
+            live.load(rows, float(tail.times.max()))
+        else:
+            live.add(made.froms, made.tos, made.weights, made.times)
+        self._live = live
+
+    def _of(self, user: int, items: Ids, times: Times, offsets: Offsets) -> _Pairs:
+        """Return the pairs of one person's new events, in the order in which they were recorded."""
+        n = len(items)
+        had, at = self._recent(user, float(times.max()), int(offsets[-1]))
+        if np.array_equal(had[-n:], items) and np.array_equal(at[-n:], times):
+            return self._made(had[-n - WINDOW :], at[-n - WINDOW :], n)
+        # Not in order of time: each is paired with what was known when it came.
+        single = [_Pairs.none()]
+        for item, time, offset in zip(
+            items.tolist(), times.tolist(), offsets.tolist(), strict=True
         ):
-            if before == item or (then == time) != self.together:
-                continue
-            if self.together:
-                weight = 1.0 / steps**0.5
-                found += [(before, item, weight), (item, before, weight)]
-            else:
-                found.append((before, item, 2.0 ** (-(time - then) / (7 * DAY)) / steps**0.5))
-        if found:
-            self._live.add(found, time)
+            had, at = self._recent(user, time, offset)
+            own = np.flatnonzero((had == item) & (at == time))
+            end = int(own[-1]) + 1 if len(own) else len(had)
+            begin = max(0, end - 1 - WINDOW)
+            single.append(self._made(had[begin:end], at[begin:end], 1))
+        return _Pairs.joined(single)
 
-    def _fold_bulk(self, users: Ids, items: Ids, times: Times) -> None:
-        """Add the pairs within a long tail at once; what came before it is not looked at."""
-        order = np.lexsort((times, users))
-        froms, tos, weights = pairs(
-            users[order], items[order], times[order], together=self.together, days_half=7.0
-        )
-        n = int(items.max()) + 1
-        self._live.load(SparseRows.from_pairs(froms, tos, weights, n), float(times.max()))
+    def _made(self, items: Ids, times: Times, n: int) -> _Pairs:
+        """Return the pairs that the last `n` of these make with the `WINDOW` before each."""
+        found = [_Pairs.none()]
+        first = len(items) - n
+        for step in range(1, min(WINDOW, len(items) - 1) + 1):
+            later = np.arange(max(first, step), len(items))
+            a, b, gap = items[later - step], items[later], times[later] - times[later - step]
+            ok = (a != b) & ((gap == 0) == self.together)
+            a, b, gap, then = a[ok], b[ok], gap[ok], times[later][ok]
+            if self.together:
+                weights = np.full(2 * len(a), step**-0.5)
+                a, b, then = np.append(a, b), np.append(b, a), np.tile(then, 2)
+            else:
+                weights = np.exp2(-gap / (7 * DAY)) / step**0.5
+            found.append(_Pairs(a, b, weights, then))
+        return _Pairs.joined(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Directed pairs as columns, and the moment at which each was made."""
+
+    froms: Ids
+    tos: Ids
+    weights: Weights
+    times: Times
+
+    @classmethod
+    def none(cls) -> _Pairs:
+        empty = np.zeros(0, dtype=np.int32)
+        return cls(empty, empty, np.zeros(0), np.zeros(0))
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Pairs]) -> _Pairs:
+        filled = [part for part in parts if len(part.froms)] or list(parts[:1])
+        if len(filled) == 1:
+            return filled[0]
+        names = ("froms", "tos", "weights", "times")
+        return cls(*(np.concatenate([getattr(part, name) for part in filled]) for name in names))
 
 
 def _summed(items: Ids, values: Weights, n: int) -> tuple[Ids, Floats]:

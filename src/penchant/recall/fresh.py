@@ -95,7 +95,7 @@ class Fresh:
         out: Floats = np.exp2(halves).astype(np.float32)
         return out
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: coldness is read from the popularity that all sources share."""
 
 

@@ -71,7 +71,7 @@ class Lexical:
         items = np.flatnonzero(values > 0).astype(np.int32)
         return Scores(values[items], items)
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: what is found follows the catalogue, not the log."""
 
     def close(self) -> None:

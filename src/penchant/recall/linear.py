@@ -76,7 +76,7 @@ class ItemWeights:
                 out[place] = weights[place] * values[at]
         return out
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: the weights are the snapshot's; the history they act on is live."""
 
 
@@ -126,7 +126,7 @@ class Factors:
         )
         return found
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: factors are the snapshot's; the person's own is solved per request."""
 
 

@@ -7,13 +7,12 @@ their times; older ones are summed up, and are left out whole for questions from
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from penchant.recall.sparse import SparseRows
-from penchant.types import Floats, Ids
+from penchant.types import Floats, Ids, Times
 
 MOST = 50_000  # pairs that keep their times
 Weights = npt.NDArray[np.float64]
@@ -30,12 +29,13 @@ class LivePairs:
         self._until = float("-inf")
         self._times: list[float] = []
 
-    def add(self, pairs: Sequence[tuple[int, int, float]], time: float) -> None:
-        """Add (from, to, weight) of pairs that were made at `time`."""
+    def add(self, froms: Ids, tos: Ids, weights: Weights, times: Times) -> None:
+        """Add directed pairs, each made at its time."""
         with self._lock:
-            for a, b, weight in pairs:
+            columns = (froms.tolist(), tos.tolist(), weights.tolist(), times.tolist())
+            for a, b, weight, time in zip(*columns, strict=True):
                 self._recent.setdefault(a, []).append((b, weight, time))
-            self._times += [time] * len(pairs)
+            self._times += columns[3]
             if len(self._times) > MOST:
                 self._settle(float(np.median(self._times)))
 

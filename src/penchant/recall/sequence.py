@@ -109,5 +109,5 @@ class Sequence:
         values[: len(bias)] += bias
         return Scores(values)
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: the weights are the snapshot's; the history they read is live."""

@@ -118,6 +118,6 @@ class Source(Protocol):
         """Return what the source thinks of the catalogue for this person; None for nothing."""
         ...
 
-    def fold(self, tail: Events) -> None:
-        """Learn from wanted events that were recorded since."""
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
+        """Learn from wanted events that were recorded since; `anew`, in place of those before."""
         ...

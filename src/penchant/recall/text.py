@@ -60,5 +60,5 @@ class Text:
         self._answered = (query, state, found)
         return found
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: vectors follow the catalogue, the interest follows the log."""

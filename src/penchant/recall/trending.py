@@ -21,5 +21,5 @@ class Trending:
         """Return log(1 + decayed count), NaN where nobody wanted the item yet."""
         return Counted(self._popularity.moment(query.now, query.n_items), self._row)
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: the popularity that sources share is folded once, where it is owned."""

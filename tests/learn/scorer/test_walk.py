@@ -235,10 +235,10 @@ def test_histories_grow_and_keep_the_newest() -> None:
     grown = histories.state(0, NOW)
     assert grown.items[-1] == 12
     assert 12 in grown.seen
-    assert 12 not in histories.recent(0, NOW)[0]
+    assert 12 not in histories.recent(0, NOW, 0)[0]
     stranger = histories.state(99, NOW)
     assert len(stranger.items) == len(stranger.seen) == 0
-    assert histories.recent(99, NOW)[0].dtype == np.int32
+    assert histories.recent(99, NOW, 0)[0].dtype == np.int32
 
 
 def test_rows_are_made_by_the_stages_that_serve() -> None:

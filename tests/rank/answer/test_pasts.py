@@ -11,11 +11,10 @@ import pytest
 from penchant.engine import Engine
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import wanted_before
-from penchant.rank.answer.pasts import Pasts
+from penchant.rank.answer.pasts import Past, Pasts
 from penchant.store.log import Events
 from penchant.store.open import Store, open_store
 from penchant.store.tail import Position
-from penchant.types import Ids, Times
 
 NOW = 1_700_000_000.0
 
@@ -51,7 +50,7 @@ class Reading:
         self.kinds = Kinds.from_settings(store.settings)
         self.count = 0
 
-    def __call__(self, user: int, now: float) -> tuple[Ids, Times]:
+    def __call__(self, user: int, now: float) -> Past:
         self.count += 1
         return wanted_before(self.store.log, self.kinds, user, now)
 
@@ -79,11 +78,13 @@ def test_all_at_hand_is_what_the_log_says(store: Store) -> None:
     with pasts.remembered(wanted(store)):
         for user in range(7):  # the last one is nobody
             for now in (NOW - 1, NOW, NOW + 17 * 3600, NOW + 59 * 3600, NOW + 1e6):
-                items, times = pasts(user, now)
-                found += len(items)
                 expected = wanted_before(store.log, reading.kinds, user, now)
-                np.testing.assert_array_equal(items, expected[0])
-                np.testing.assert_array_equal(times, expected[1])
+                for offset in (10**9, 200):
+                    items, times = pasts(user, now, offset)
+                    found += len(items)
+                    known = expected[2] <= offset
+                    np.testing.assert_array_equal(items, expected[0][known])
+                    np.testing.assert_array_equal(times, expected[1][known])
     assert reading.count == 0
     assert found > 100
 
@@ -92,12 +93,13 @@ def test_the_log_is_asked_once_while_events_are_folded_and_anew_after(store: Sto
     reading = Reading(store)
     pasts = Pasts(reading)
     with pasts.remembered():
-        first = pasts(1, NOW + 30)
-        assert pasts(1, NOW + 30) is first
-        pasts(1, NOW + 31)
+        pasts(1, NOW + 30, 400)
+        pasts(1, NOW + 30, 300)
+        assert reading.count == 1
+        pasts(1, NOW + 31, 400)
         assert reading.count == 2
-    pasts(1, NOW + 30)
-    pasts(1, NOW + 30)
+    pasts(1, NOW + 30, 400)
+    pasts(1, NOW + 30, 400)
     assert reading.count == 4
 
 
@@ -106,7 +108,7 @@ def test_what_is_remembered_ends_also_when_folding_fails(store: Store) -> None:
     pasts = Pasts(reading)
     with pytest.raises(RuntimeError), pasts.remembered(wanted(store)):
         raise RuntimeError("a broken source")
-    pasts(1, NOW)
+    pasts(1, NOW, 400)
     assert reading.count == 1
 
 
@@ -122,5 +124,5 @@ def test_what_has_no_weight_for_others_is_no_past(tmp_path: Path) -> None:
                 row | {"item_id": "c", "event_id": "3", "shared": 0.5},
             )
         )
-        items, _ = wanted_before(opened.log, Kinds.from_settings(opened.settings), 0, 9.0)
+        items, *_ = wanted_before(opened.log, Kinds.from_settings(opened.settings), 0, 9.0)
         assert items.tolist() == [0, 2]

@@ -39,7 +39,7 @@ class Histories:
             user = int(ordered.users[a])
             self._of[user] = (ordered.items[a:e], ordered.times[a:e], ordered.strengths[a:e])
 
-    def recent(self, user: int, now: float) -> tuple[Ids, Times]:
+    def recent(self, user: int, now: float, offset: int) -> tuple[Ids, Times]:
         """Return the items and times a person wanted up to now (see `recall.covisitation`)."""
         items, times, strengths = self._get(user)
         wanted = strengths > 0
