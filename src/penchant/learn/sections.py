@@ -16,8 +16,10 @@ from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
+from penchant.rank.answer.experiments import ExperimentConfig
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.recall.sizes import RecallConfig
+from penchant.store.service import ServiceConfig
 from penchant.store.settings import Settings
 from penchant.types import Policy
 
@@ -31,7 +33,12 @@ SECTIONS: Mapping[str, type[Any]] = {
     "recall": RecallConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
+    "service": ServiceConfig,
+    "experiments": ExperimentConfig,
 }
+
+OTHERS = frozenset({"http"})
+"""Sections that a layer above reads; `penchant.serve.sections` holds and checks their classes."""
 
 
 def defaults(kind: type[Any]) -> Iterator[tuple[str, Any]]:
@@ -47,5 +54,5 @@ def defaults(kind: type[Any]) -> Iterator[tuple[str, Any]]:
 
 def checked(settings: Settings) -> dict[str, Any]:
     """Return every section as its class; raises SettingsError for any key nobody would read."""
-    settings.check(SECTIONS)
+    settings.check({*SECTIONS, *OTHERS})
     return {name: settings.section(name, kind) for name, kind in SECTIONS.items()}

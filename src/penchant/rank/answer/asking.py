@@ -16,6 +16,7 @@ from penchant.interests.state import State
 from penchant.rank.answer.filtering import Filtering
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
+from penchant.rank.answer.variants import Variants
 from penchant.store.frames import ID_BYTES
 from penchant.store.open import Store
 from penchant.types import Ids, InvalidInput, Mask, Policy, Query, Seen
@@ -32,13 +33,15 @@ class UnknownItem(InvalidInput):
 class Question:
     """A query, the state it is answered from, and what of the store is in memory to answer it.
 
-    `strangers` are ids of a list to re-rank that the catalogue has never heard of.
+    `strangers` are ids of a list to re-rank that the catalogue has never heard of, `variant` says
+    under which variants of experiments it is asked.
     """
 
     query: Query
     state: State
     served: Served
     strangers: tuple[str, ...] = ()
+    variant: str = ""
 
 
 class Asking:
@@ -50,7 +53,7 @@ class Asking:
         self._kinds = kinds
         self._privacy = privacy
         self._filtering = Filtering()
-        self._policy = store.settings.section("recommend", Policy)
+        self._variants = Variants.of(store, store.settings.section("recommend", Policy))
 
     def ask(
         self,
@@ -67,9 +70,7 @@ class Asking:
     ) -> Question:
         """Return the question; InvalidInput says what is wrong with the request."""
         k = whole(k)
-        policy = self._policy
-        seen = policy.seen if seen is None else seen
-        if not isinstance(seen, str) or seen not in ("hide", "keep"):
+        if seen is not None and (not isinstance(seen, str) or seen not in ("hide", "keep")):
             raise InvalidInput(f"seen is 'hide' or 'keep', got {seen!r}")
         if context is not None and not isinstance(context, Mapping):
             raise InvalidInput(
@@ -81,7 +82,10 @@ class Asking:
             raise InvalidInput(
                 "a request is for a user_id, or for a history of item ids, exactly one of them"
             )
-        user = -1 if user_id is None else self.user(user_id)
+        name = None if user_id is None else self._stored(user_id)
+        user = -1 if name is None else int(self._store.people.numbers([name])[0])
+        policy, variant = self._variants.ask(name, context, now)
+        seen = policy.seen if seen is None else seen
         had = None if history is None else ids(history, "history")
         served, state = self._state(user, had, now, words)
         allowed = self._allowed(served, state, now, seen, left_out, where)
@@ -97,7 +101,7 @@ class Asking:
             allowed=allowed,
             policy=policy,
         )
-        return Question(query, state, served)
+        return Question(query, state, served, variant=variant)
 
     def ask_order(
         self,
@@ -147,8 +151,11 @@ class Asking:
 
     def user(self, user_id: str) -> int:
         """Return the person's number, -1 for somebody who never did anything."""
-        name = one_id(user_id, "user_id")
-        return int(self._store.people.numbers([self._privacy.pseudonym(name)])[0])
+        return int(self._store.people.numbers([self._stored(user_id)])[0])
+
+    def _stored(self, user_id: str) -> str:
+        """Return the name under which a person is stored."""
+        return self._privacy.pseudonym(one_id(user_id, "user_id"))
 
     def _state(
         self, user: int, history: Sequence[str] | None, now: float, text: str | None

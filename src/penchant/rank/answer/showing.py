@@ -118,7 +118,13 @@ class Showing:
         if course.log:
             self._store.impressions.add(
                 impression(
-                    slate_id, question.query, question.served.snapshot, shown, lines, course.trace
+                    slate_id,
+                    question.query,
+                    question.served.snapshot,
+                    shown,
+                    lines,
+                    course.trace,
+                    question.variant,
                 )
             )
         rest = replace(
@@ -142,6 +148,7 @@ def impression(
     shown: Candidates,
     lines: tuple[Recommendation, ...],
     trace: Trace,
+    variant: str = "",
 ) -> Impression:
     """Return the record of a slate: what explains it later, and what learns from it."""
     return Impression(
@@ -162,6 +169,7 @@ def impression(
             "trace": str(trace).splitlines(),
             "context": {str(key): _plain(value) for key, value in query.context.items()},
         },
+        variant=variant,
     )
 
 
