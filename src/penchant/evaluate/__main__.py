@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
 
+from penchant.store.lifeline import end_with_caller
 from penchant.types import Error, InvalidInput
 
 Tell = Callable[[str, float], None]
@@ -106,4 +107,5 @@ def _bars(stack: ExitStack) -> Tell:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     sys.exit(main())

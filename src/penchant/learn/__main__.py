@@ -23,6 +23,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # memory at the peak (amazon_beauty: 1.2 GB for 1.7).
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
+from penchant.store.lifeline import end_with_caller
 from penchant.types import Error
 
 
@@ -97,4 +98,5 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     sys.exit(main())

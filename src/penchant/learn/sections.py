@@ -19,7 +19,6 @@ from penchant.learn.effort import LearnSection
 from penchant.rank.answer.experiments import ExperimentConfig
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.recall.sizes import RecallConfig
-from penchant.store.service import ServiceConfig
 from penchant.store.settings import Settings
 from penchant.types import Policy
 
@@ -33,11 +32,10 @@ SECTIONS: Mapping[str, type[Any]] = {
     "recall": RecallConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
-    "service": ServiceConfig,
     "experiments": ExperimentConfig,
 }
 
-OTHERS = frozenset({"http"})
+OTHERS = frozenset({"http", "service"})
 """Sections that a layer above reads; `penchant.serve.sections` holds and checks their classes."""
 
 

@@ -21,6 +21,7 @@ from penchant.serve.commands import (
     importing,
     keeping,
     learning,
+    serving,
 )
 from penchant.serve.commands.terminal import DEBUG, Terminal
 from penchant.types import Error
@@ -82,7 +83,7 @@ def _root(
     """An embedded recommender: a directory is one, and every event changes the very next answer."""
 
 
-for group in (demonstration, importing, learning, answering, keeping, diagnosing):
+for group in (demonstration, importing, learning, answering, serving, keeping, diagnosing):
     group.register(app)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from penchant.store.lifeline import held
 from penchant.types import Error
 
 
@@ -22,10 +24,12 @@ def run_child(
     """Return the report of `python -m module arguments`.
 
     The process writes JSON lines: {"step", "value"} as progress, {"error", "message"} when it
-    refuses, {"report"} at the end. If the caller is interrupted the process is ended as well.
+    refuses, {"report"} at the end. If the caller is interrupted, or dies, the process ends as well.
     """
     process = subprocess.Popen(  # noqa: S603  the module is ours, the arguments are no shell's
         [sys.executable, "-m", module, *arguments],
+        env=held(os.environ),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -33,6 +37,7 @@ def run_child(
         errors="replace",
     )
     assert process.stdout is not None
+    assert process.stdin is not None
     said: deque[str] = deque(maxlen=15)  # for the message when it dies
     report: dict[str, Any] | None = None
     try:
@@ -56,6 +61,7 @@ def run_child(
             process.terminate()
             process.wait(timeout=30)
         process.stdout.close()
+        process.stdin.close()
     if report is None:
         tail = "\n".join(said)
         raise ChildFailed(

@@ -30,6 +30,7 @@ _ADVISORY = 0x70656E6368616E74
 _PAGES, _BULK_PAGES, _BULK_ROWS = 1000, 16_000, 5_000
 # Seconds for which what nobody waits for is gathered.
 _LINGER = 0.02
+_LARGE = 67_108_864  # bytes of it above which its file is made short again
 _READER_CACHE, _WRITER_CACHE = 16_384, 262_144  # KiB, used only where needed
 
 
@@ -180,6 +181,30 @@ class Database:
                 self._begin(connection, 0)
                 yield connection
         except SQLAlchemyError as error:
+            raise fault(error, self.name) from error
+
+    def settle(self, *, thorough: bool = False) -> int:
+        """Return the bytes of SQLite's write-ahead log after it was taken in; 0 on a server.
+
+        Writers are kept waiting only where it has grown large, to make its file short again, and
+        where `thorough` also refreshes what the planner knows of the tables.
+        """
+        if self.file is None or self.read_only:
+            return 0
+        log = self.file.with_name(f"{self.file.name}-wal")
+        try:
+            with self.connect() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=100")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if log.exists() and log.stat().st_size > _LARGE:
+                    with self._locked():
+                        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                if thorough:
+                    with self._locked():
+                        connection.exec_driver_sql("PRAGMA analysis_limit=400")
+                        connection.exec_driver_sql("PRAGMA optimize=0x10002").fetchall()
+            return log.stat().st_size if log.exists() else 0
+        except (SQLAlchemyError, OSError) as error:
             raise fault(error, self.name) from error
 
     def close(self) -> None:

@@ -1,0 +1,142 @@
+"""`python -m penchant.serve.service.worker`: one process that answers, with an engine of its own.
+
+The parent sets how many threads the libraries take before this process begins; several processes
+answer better than several threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from penchant.serve.service.plan import (
+    REFUSED,
+    Plan,
+    end_with_parent,
+    end_within,
+    received,
+    say,
+)
+from penchant.types import Error
+
+if TYPE_CHECKING:
+    from penchant.engine import Engine
+    from penchant.serve.service.control import Control
+    from penchant.serve.telemetry.observing import Telemetry
+
+TICK = 1.0  # seconds between two looks at the log by a worker that nobody asks
+KEEP_ALIVE = 75  # seconds; longer than those of a proxy before it (nginx: 60)
+
+
+def main() -> int:
+    """Return the exit status: 0 stopped, 2 refused to start."""
+    plan = received()
+    from penchant.engine import open_engine
+    from penchant.serve.telemetry import logs
+    from penchant.serve.telemetry.observing import shared
+
+    with logs.written(plan.name, plan.log_level, plan.log_format):
+        try:
+            telemetry = shared(plan.runtime, plan.name)
+            with open_engine(plan.directory, effort=plan.effort, url=plan.url) as engine:
+                engine.status()  # everything is read before the first question
+                answer(plan, engine, telemetry)
+            telemetry.close()
+        except Error as error:
+            say(refused=str(error))
+            return REFUSED
+    return 0
+
+
+def answer(plan: Plan, engine: Engine, telemetry: Telemetry) -> None:
+    """Answer until told to stop; what was accepted is finished."""
+    import uvicorn
+
+    from penchant.serve.service.accepting import Connection, Server
+    from penchant.serve.service.board import Board
+    from penchant.serve.service.control import Control
+
+    board = Board(plan.runtime_folder, plan.workers)
+    listening = socket.socket(fileno=plan.socket)
+    app = built(plan, engine, Control(plan.shelf), telemetry)
+    config = uvicorn.Config(
+        telemetry.traced(app),
+        loop="uvloop",
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=max(1, round(plan.stop_seconds)),
+    )
+    server = Server(config, listening, board, plan.slot)
+    ended = threading.Event()
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    end_with_parent(stop, plan.stop_seconds)
+    watching = threading.Thread(
+        target=watch, args=(engine, telemetry, ended), name="penchant-watch", daemon=True
+    )
+
+    async def serve() -> None:
+        asyncio.get_running_loop().call_soon(watching.start)
+        running = asyncio.ensure_future(server.serve())
+        while not (server.started or running.done()):
+            await asyncio.sleep(0.005)
+        if not running.done():
+            say(ready=plan.name)
+        await running
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())
+    ended.set()
+    # Writing out what waits must end as well.
+    end_within(plan.stop_seconds)
+
+
+def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) -> Any:
+    """Return the application that the plan names."""
+    from penchant.serve.http.config import HttpConfig
+    from penchant.store.settings import FILE, Settings
+
+    module, _, name = plan.build.partition(":")
+    build: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    settings = Settings(plan.shelf / FILE).section("http", HttpConfig)
+    listens = replace(settings, host=plan.host, port=plan.port)
+    return build(engine, listens, trainer=control, telemetry=telemetry)
+
+
+def watch(engine: Engine, telemetry: Telemetry, ended: threading.Event) -> None:
+    """Follow the log while nobody asks, and tell how far behind this process was."""
+    behind_since: float | None = None
+    while not ended.wait(TICK):
+        try:
+            status = engine.status()
+            if status.lag:
+                behind_since = behind_since or time.monotonic() - TICK
+            engine.stages()  # follows: a new snapshot, too, is found before somebody asks
+            behind = 0.0 if behind_since is None else time.monotonic() - behind_since
+            status = engine.status()
+            if not status.lag:
+                behind_since = None
+            telemetry.observe(status, behind)
+        except Error as error:
+            telemetry.trouble("follow", error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Ending with the process that started this one, however that one ended.
+
+The caller holds one end of a pipe and never writes to it. The kernel closes it when the caller
+dies, even by a signal that no program can catch; whoever reads the other end learns of it at once.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+VARIABLE = "PENCHANT_LIFELINE"
+GRACE = 10.0  # seconds in which a process that lost its caller may clean up
+
+
+def follow(descriptor: int, ended: Callable[[], None]) -> None:
+    """Call `ended`, in a thread of its own, once nobody holds the other end of the pipe."""
+
+    def wait() -> None:
+        try:
+            while os.read(descriptor, 4096):
+                pass
+        except OSError:
+            pass  # as good as closed
+        ended()
+
+    threading.Thread(target=wait, name="penchant-lifeline", daemon=True).start()
+
+
+def held(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process whose standard input is such a pipe."""
+    return {**environment, VARIABLE: "stdin"}
+
+
+def end_with_caller() -> None:
+    """End this process when its caller dies, if its standard input is such a pipe.
+
+    It is interrupted first, which removes what it built; after `GRACE` seconds it is gone.
+    """
+    if os.environ.get(VARIABLE) == "stdin":
+        follow(sys.stdin.fileno(), _leave)
+
+
+def _leave() -> None:
+    _thread.interrupt_main()
+    time.sleep(GRACE)
+    os._exit(1)
