@@ -19,6 +19,7 @@ from typing import Any
 import penchant
 from penchant.learn.sections import SECTIONS, defaults
 from penchant.serve.cli import app
+from penchant.serve.sections import SERVED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/api.md")
@@ -26,7 +27,7 @@ PAGES = ("README.md", "docs/api.md")
 
 def settings() -> Iterator[str]:
     """Yield every section of penchant.toml with its keys and defaults."""
-    for name, kind in SECTIONS.items():
+    for name, kind in {**SECTIONS, **SERVED}.items():
         about = " ".join(inspect.getdoc(kind).split())
         yield f"**`[{name}]`** {re.sub(r'^Section `[a-z]+`[.:] ?', '', about)}"
         yield ""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import penchant
-from penchant.learn.sections import SECTIONS, defaults
+from penchant.learn.sections import OTHERS, SECTIONS, defaults
+from penchant.serve.sections import SERVED
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "penchant"
@@ -155,8 +156,10 @@ def test_every_setting_is_documented() -> None:
                 and isinstance(node.slice, ast.Constant)
             ):
                 read.add(node.slice.value)
-    assert read == set(SECTIONS), "a section is read that penchant.learn.sections does not list"
-    for name, kind in SECTIONS.items():
+    assert set(SERVED) == OTHERS
+    known = {**SECTIONS, **SERVED}
+    assert read == set(known), "a section is read that penchant.learn.sections does not list"
+    for name, kind in known.items():
         assert f"`[{name}]`" in readme
         for key, _ in defaults(kind):
             assert f"`{key}`" in readme, f"{name}.{key}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -17,13 +18,16 @@ import penchant
 from penchant.engine import Engine
 from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.contract import routes
-from penchant.serve.http.desk import Desk
 from penchant.serve.http.door import REQUEST_ID, Door
 from penchant.serve.http.keys import Keys
 from penchant.serve.http.openapi import document
-from penchant.serve.http.partners import Telemetry, Trainer
 from penchant.serve.http.problems import Problem, problem_of
+from penchant.serve.http.reception import Reception
 from penchant.types import Error
+
+if TYPE_CHECKING:
+    from penchant.serve.service.control import Trainer
+    from penchant.serve.telemetry.observing import Telemetry
 
 
 def build(
@@ -36,17 +40,17 @@ def build(
 ) -> FastAPI:
     """Return the application; raises OpenToAll where others could reach it and there is no key.
 
-    The engine stays the caller's to close, after the application was shut down. `app.state.desk`
-    is what the routes work with: `desk.stopping = True` takes the worker out of /health/ready.
+    The engine stays the caller's to close, after the application was shut down. What the routes
+    work with is `app.state.reception`: `stopping = True` takes the worker out of /health/ready.
     """
     keys = Keys(settings, os.environ if environment is None else environment)
-    desk = Desk(engine, settings, keys, trainer, telemetry)
+    reception = Reception(engine, settings, keys, trainer, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        desk.stopping = True
-        await desk.close()
+        reception.stopping = True
+        await reception.close()
 
     app = FastAPI(
         title="Penchant",
@@ -58,12 +62,12 @@ def build(
         lifespan=lifespan,
         exception_handlers={Problem: _problem, Error: _error, HTTPException: _refused},
     )
-    app.state.desk = desk
+    app.state.reception = reception
     told = routes()
     for route in told:
         app.add_api_route(
             route.path,
-            desk.endpoint(route),
+            reception.endpoint(route),
             methods=[route.method],
             response_model=None,
             include_in_schema=False,

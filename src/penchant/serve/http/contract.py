@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penchant.serve.http import examples, operating, parameters, people, recommending, recording
-from penchant.serve.http.desk import Route
+from penchant.serve.http.reception import Route
 
 PREFIX = "/v1"
 

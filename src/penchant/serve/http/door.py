@@ -9,15 +9,17 @@ import logging
 import re
 import secrets
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from penchant.serve.http.desk import ROUTE
-from penchant.serve.http.partners import Telemetry
 from penchant.serve.http.problems import Problem, problem_of
+from penchant.serve.http.reception import CALLER, ROUTE
 from penchant.types import Error
+
+if TYPE_CHECKING:
+    from penchant.serve.telemetry.observing import Telemetry
 
 LOG = logging.getLogger("penchant.http")
 REQUEST_ID = "penchant.request_id"
@@ -38,8 +40,8 @@ class Door:
             return
         started = time.perf_counter()
         request_id = _request_id(scope["headers"])
-        inside = dict(scope)
-        inside[REQUEST_ID] = request_id
+        # A copy: the server reads the method again when it writes the answer.
+        inside = {**scope, REQUEST_ID: request_id}
         # Routes see the path as it was sent: an encoded slash is part of an id, a plain one is not.
         raw = scope.get("raw_path")
         inside["path"] = quote(scope["path"]) if raw is None else raw.decode("latin-1")
@@ -64,12 +66,13 @@ class Door:
         except Exception as error:
             if status:
                 raise
-            problem = _problem(error, inside)
-            await problem.response(request_id)(inside, receive, answer)
+            await _problem(error, inside).response(request_id)(inside, receive, answer)
         finally:
+            scope["route"] = inside.get("route")  # for who traces around this
             seconds = time.perf_counter() - started
-            route = inside.get(ROUTE, "unknown")
-            self._telemetry.request(route, scope["method"], status or 500, seconds)
+            route, method = inside.get(ROUTE, "unknown"), scope["method"]
+            known = {"caller": inside[CALLER]} if CALLER in inside else {}
+            self._telemetry.request(route, method, status or 500, seconds, request_id, **known)
 
 
 def _problem(error: Exception, scope: Scope) -> Problem:

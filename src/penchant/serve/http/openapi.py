@@ -11,8 +11,8 @@ from pydantic.json_schema import models_json_schema
 import penchant
 from penchant.serve.http import problems, schemas
 from penchant.serve.http.bodies import JSON, LINES
-from penchant.serve.http.desk import Parameter, Route
 from penchant.serve.http.keys import HEADER
+from penchant.serve.http.reception import Parameter, Route
 
 _REF = "#/components/schemas/"
 _ABOUT = """

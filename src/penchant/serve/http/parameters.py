@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penchant.serve.http.desk import Parameter
+from penchant.serve.http.reception import Parameter
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 512}
 

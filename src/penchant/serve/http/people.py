@@ -1,4 +1,4 @@
-"""Routes about a person: interests, all that is held, forgetting, who a visitor turned out to be."""
+"""Routes about a person: interests, what is held, forgetting, who a visitor turned out to be."""
 
 from __future__ import annotations
 
@@ -7,46 +7,48 @@ from starlette.responses import Response
 
 from penchant.serve.http.bodies import JSON, one_object
 from penchant.serve.http.call import ID, Call, members, moment
-from penchant.serve.http.desk import Desk
 from penchant.serve.http.problems import Problem
+from penchant.serve.http.reception import Reception
 
 
-async def interests(desk: Desk, call: Call) -> Response:
+async def interests(reception: Reception, call: Call) -> Response:
     """Answer what a person is interested in."""
     call.known("user_id", "now")
     user, now = call.identity("user", of="user_id"), moment(call.one("now"))
-    return await desk.answer(
-        lambda: orjson.dumps({"user_id": user, "interests": desk.engine.interests(user, now=now)})
+    return await reception.answer(
+        lambda: orjson.dumps(
+            {"user_id": user, "interests": reception.engine.interests(user, now=now)}
+        )
     )
 
 
-async def interests_beside(desk: Desk, call: Call) -> Response:
+async def interests_beside(reception: Reception, call: Call) -> Response:
     """Answer the query form; without a query the path is that of a person with this id."""
     if any(name == "user_id" for name, _ in call.pairs):
-        return await interests(desk, call)
+        return await interests(reception, call)
     call.request.path_params["user"] = "interests"
-    return await export(desk, call)
+    return await export(reception, call)
 
 
-async def export(desk: Desk, call: Call) -> Response:
+async def export(reception: Reception, call: Call) -> Response:
     """Answer everything that is held about a person."""
     call.known("user_id")
     user = call.identity("user", of="user_id")
-    return await desk.load(lambda: orjson.dumps(desk.engine.export(user)))
+    return await reception.load(lambda: orjson.dumps(reception.engine.export(user)))
 
 
-async def forget(desk: Desk, call: Call) -> Response:
+async def forget(reception: Reception, call: Call) -> Response:
     """Remove a person."""
     call.known("user_id")
     user = call.identity("user", of="user_id")
 
     def work() -> bytes:
-        return orjson.dumps({"removed": desk.engine.forget(user)})
+        return orjson.dumps({"removed": reception.engine.forget(user)})
 
-    return Response(await desk.records.run(work), media_type=JSON)
+    return Response(await reception.records.run(work), media_type=JSON)
 
 
-async def merge(desk: Desk, call: Call) -> Response:
+async def merge(reception: Reception, call: Call) -> Response:
     """Give the events of a visitor to who it turned out to be."""
     call.known("user_id")
     user = call.identity("user", of="user_id")
@@ -57,8 +59,8 @@ async def merge(desk: Desk, call: Call) -> Response:
             raise Problem(422, "expected into, the id of who the visitor turned out to be")
 
         def work() -> bytes:
-            return orjson.dumps({"moved": desk.engine.merge(user, into=into)})
+            return orjson.dumps({"moved": reception.engine.merge(user, into=into)})
 
-        return Response(await desk.records.run(work), media_type=JSON)
+        return Response(await reception.records.run(work), media_type=JSON)
 
-    return await desk.body(call, use)
+    return await reception.body(call, use)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -44,7 +45,8 @@ class Pool:
                 )
             self._inside += 1
         try:
-            done = self._threads.submit(work)
+            # With what is known of the request where it came in: the span that a trace hangs on.
+            done = self._threads.submit(contextvars.copy_context().run, work)
         except RuntimeError as error:  # the pool is closed
             self._left(None)
             raise Problem(

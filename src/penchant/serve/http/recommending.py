@@ -23,8 +23,8 @@ from penchant.serve.http.call import (
     switch,
     whole,
 )
-from penchant.serve.http.desk import Desk
 from penchant.serve.http.problems import Problem
+from penchant.serve.http.reception import Reception
 from penchant.types import Slate
 
 MOST_USERS = 1_000  # of one batch; each is an answer
@@ -64,7 +64,7 @@ def slate_json(slate: Slate) -> bytes:
     )
 
 
-async def recommend(desk: Desk, call: Call) -> Response:
+async def recommend(reception: Reception, call: Call) -> Response:
     """Answer GET: everything is in the path and the query."""
     names = ("k", "text", "where", "seen", "exclude", "history", "now", "log", "user_id")
     call.known(*names, pairs_of="context")
@@ -82,10 +82,10 @@ async def recommend(desk: Desk, call: Call) -> Response:
         "context": call.context() or None,
         "log": switch(call.one("log"), "log", True),
     }
-    return await _recommended(desk, user, {n: v for n, v in asked.items() if v is not None})
+    return await _recommended(reception, user, {n: v for n, v in asked.items() if v is not None})
 
 
-async def recommend_posted(desk: Desk, call: Call) -> Response:
+async def recommend_posted(reception: Reception, call: Call) -> Response:
     """Answer POST: the question is in the body."""
     call.known("user_id")
 
@@ -97,18 +97,18 @@ async def recommend_posted(desk: Desk, call: Call) -> Response:
         else:
             asked = members(given, {"user_id": ID, **_ASKED})
             user = _either(asked.pop("user_id", None), call.one("user_id"))
-        return await _recommended(desk, user, asked)
+        return await _recommended(reception, user, asked)
 
-    return await desk.body(call, use)
+    return await reception.body(call, use)
 
 
-async def _recommended(desk: Desk, user: Any, asked: Mapping[str, Any]) -> Response:
+async def _recommended(reception: Reception, user: Any, asked: Mapping[str, Any]) -> Response:
     def work() -> bytes:
-        slate = desk.engine.recommend(user, **asked)
-        desk.telemetry.answer(slate)
+        slate = reception.engine.recommend(user, **asked)
+        reception.telemetry.answer(slate)
         return slate_json(slate)
 
-    return await desk.answer(work)
+    return await reception.answer(work)
 
 
 def _either(inside: Any, beside: str | None) -> Any:
@@ -118,7 +118,7 @@ def _either(inside: Any, beside: str | None) -> Any:
     return beside if inside is None else inside
 
 
-async def rank(desk: Desk, call: Call) -> Response:
+async def rank(reception: Reception, call: Call) -> Response:
     """Answer a list in the order this person wants it."""
     call.known("user_id")
 
@@ -135,16 +135,16 @@ async def rank(desk: Desk, call: Call) -> Response:
         items = asked.pop("items")
 
         def work() -> bytes:
-            slate = desk.engine.rank(user, items, **asked)
-            desk.telemetry.answer(slate)
+            slate = reception.engine.rank(user, items, **asked)
+            reception.telemetry.answer(slate)
             return slate_json(slate)
 
-        return await desk.answer(work)
+        return await reception.answer(work)
 
-    return await desk.body(call, use)
+    return await reception.body(call, use)
 
 
-async def recommend_batch(desk: Desk, call: Call) -> Response:
+async def recommend_batch(reception: Reception, call: Call) -> Response:
     """Answer for many people at once; nothing is logged as shown."""
     call.known()
 
@@ -161,12 +161,12 @@ async def recommend_batch(desk: Desk, call: Call) -> Response:
             )
 
         def work() -> bytes:
-            frame = desk.engine.recommend_many(people, **asked)
+            frame = reception.engine.recommend_many(people, **asked)
             return orjson.dumps({"slates": _slates(people, frame.iter_rows())})
 
-        return await desk.load(work)
+        return await reception.load(work)
 
-    return await desk.body(call, use)
+    return await reception.body(call, use)
 
 
 def _slates(people: list[Any], rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -190,17 +190,17 @@ def _text(person: Any) -> str:
     return person if isinstance(person, str) else str(int(person))
 
 
-async def similar(desk: Desk, call: Call) -> Response:
+async def similar(reception: Reception, call: Call) -> Response:
     """Answer what is like an item."""
     call.known("k", "now", "item_id")
     item = call.identity("item", of="item_id")
     k, now = whole(call.one("k"), "k"), moment(call.one("now"))
-    return await desk.answer(
-        lambda: slate_json(desk.engine.similar(item, 10 if k is None else k, now=now))
+    return await reception.answer(
+        lambda: slate_json(reception.engine.similar(item, 10 if k is None else k, now=now))
     )
 
 
-async def reasons(desk: Desk, call: Call) -> Response:
+async def reasons(reception: Reception, call: Call) -> Response:
     """Answer why items stood in a slate: one of them, or all that can be explained."""
     call.known("item_id")
     slate = call.identity("slate", of="slate_id")
@@ -209,7 +209,7 @@ async def reasons(desk: Desk, call: Call) -> Response:
         raise Problem(422, "expected item_id, once for each item to be explained, got none")
 
     def work() -> bytes:
-        found = [desk.engine.explain(slate, item) for item in wanted]
+        found = [reception.engine.explain(slate, item) for item in wanted]
         return orjson.dumps({"slate_id": slate, "explanations": found})
 
-    return await desk.answer(work)
+    return await reception.answer(work)

@@ -14,9 +14,9 @@ from penchant.ingest.columns import match
 from penchant.ingest.intake import Counts
 from penchant.serve.http.bodies import JSON, kind_of, rows
 from penchant.serve.http.call import Call
-from penchant.serve.http.desk import SMALL, Desk
 from penchant.serve.http.limits import grant
 from penchant.serve.http.problems import Problem
+from penchant.serve.http.reception import SMALL, Reception
 
 IDS = ("user_id", "item_id", "event_id", "slate_id", "head", "relation", "tail")
 EXACT = 2.0**53  # beyond it a number of JSON is no longer the number that was meant
@@ -25,35 +25,31 @@ Row = dict[str, Any]
 Rows = Row | list[Row]
 
 
-async def record(desk: Desk, call: Call) -> Response:
+async def record(reception: Reception, call: Call) -> Response:
     """Take one event, which is refused loudly, or many; durable when answered."""
     call.known()
     kind = kind_of(call.request.headers)
 
+    def parsed(body: bytes) -> Rows:
+        found = rows(body, kind)
+        _exact(found)
+        if person := _one_person(found):
+            cost = len(found) if isinstance(found, list) else 1
+            grant(reception.events, person, time.monotonic(), "events of one user_id", cost)
+        return found
+
+    def stored(found: Rows) -> bytes:
+        counts = reception.engine.record(found)
+        reception.telemetry.recorded(counts)
+        return counted(counts)
+
     async def use(body: bytes) -> Response:
         if len(body) > SMALL:
-            return await desk.load(lambda: _recorded(desk, _parsed(desk, body, kind)))
-        found = _parsed(desk, body, kind)
-        work = lambda: _recorded(desk, found)  # noqa: E731
-        return Response(await desk.records.run(work), media_type=JSON)
+            return await reception.load(lambda: stored(parsed(body)))
+        found = parsed(body)
+        return Response(await reception.records.run(lambda: stored(found)), media_type=JSON)
 
-    return await desk.body(call, use)
-
-
-def _parsed(desk: Desk, body: bytes, kind: str) -> Rows:
-    """Return the events of a body, their people granted so many."""
-    found = rows(body, kind)
-    _exact(found)
-    if person := _one_person(found):
-        cost = len(found) if isinstance(found, list) else 1
-        grant(desk.events, person, time.monotonic(), "events of one user_id", cost)
-    return found
-
-
-def _recorded(desk: Desk, found: Rows) -> bytes:
-    counts = desk.engine.record(found)
-    desk.telemetry.recorded(counts)
-    return counted(counts)
+    return await reception.body(call, use)
 
 
 def _one_person(found: Rows) -> str | None:
@@ -74,22 +70,22 @@ def _one_person(found: Rows) -> str | None:
     return None if person is None else str(person)
 
 
-async def add_items(desk: Desk, call: Call) -> Response:
+async def add_items(reception: Reception, call: Call) -> Response:
     """Take items."""
-    return await _added(desk, call, lambda found: desk.engine.add(found))
+    return await _added(reception, call, lambda found: reception.engine.add(found))
 
 
-async def add_users(desk: Desk, call: Call) -> Response:
+async def add_users(reception: Reception, call: Call) -> Response:
     """Take people."""
-    return await _added(desk, call, lambda found: desk.engine.add(users=found))
+    return await _added(reception, call, lambda found: reception.engine.add(users=found))
 
 
-async def add_links(desk: Desk, call: Call) -> Response:
+async def add_links(reception: Reception, call: Call) -> Response:
     """Take links."""
-    return await _added(desk, call, lambda found: desk.engine.add(links=found))
+    return await _added(reception, call, lambda found: reception.engine.add(links=found))
 
 
-async def _added(desk: Desk, call: Call, add: Callable[[Rows], Counts]) -> Response:
+async def _added(reception: Reception, call: Call, add: Callable[[Rows], Counts]) -> Response:
     call.known()
     kind = kind_of(call.request.headers)
 
@@ -99,30 +95,30 @@ async def _added(desk: Desk, call: Call, add: Callable[[Rows], Counts]) -> Respo
         return counted(add(found))
 
     async def use(body: bytes) -> Response:
-        return await desk.load(lambda: work(body))
+        return await reception.load(lambda: work(body))
 
-    return await desk.body(call, use)
+    return await reception.body(call, use)
 
 
-async def remove_item(desk: Desk, call: Call) -> Response:
+async def remove_item(reception: Reception, call: Call) -> Response:
     """Retire an item."""
     call.known("item_id")
     item = call.identity("item", of="item_id")
-    return await _removed(desk, lambda: desk.engine.remove(item))
+    return await _removed(reception, lambda: reception.engine.remove(item))
 
 
-async def undo(desk: Desk, call: Call) -> Response:
+async def undo(reception: Reception, call: Call) -> Response:
     """Take an event back."""
     call.known("event_id")
     event = call.identity("event_id", of="event_id")
-    return await _removed(desk, lambda: desk.engine.undo(event))
+    return await _removed(reception, lambda: reception.engine.undo(event))
 
 
-async def _removed(desk: Desk, remove: Callable[[], bool]) -> Response:
+async def _removed(reception: Reception, remove: Callable[[], bool]) -> Response:
     def work() -> bytes:
         return orjson.dumps({"removed": remove()})
 
-    return Response(await desk.records.run(work), media_type=JSON)
+    return Response(await reception.records.run(work), media_type=JSON)
 
 
 def counted(counts: Counts) -> bytes:

@@ -1,4 +1,4 @@
-"""The desk that every call comes to: who may pass, how many at once, and the engine behind it."""
+"""Where every call comes to: who may pass, how many at once, and the engine behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,13 +17,15 @@ from penchant.serve.http.call import Call
 from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.keys import HEADER, Caller, Keys, allow, is_loopback
 from penchant.serve.http.limits import Limit, grant
-from penchant.serve.http.partners import Telemetry, Trainer
 from penchant.serve.http.pools import Pool
 from penchant.serve.http.problems import Problem
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from penchant.serve.service.control import Trainer
+    from penchant.serve.telemetry.observing import Telemetry
+
 SMALL = 65_536  # bytes that are parsed at once, on the way; more is parsed in a thread
-ROUTE = "penchant.route"
+ROUTE, CALLER = "penchant.route", "penchant.caller"  # in the scope of a request
 JSON = "application/json"
 
 
@@ -50,7 +52,7 @@ class Route:
     method: str
     path: str
     scope: str | None
-    handler: Callable[[Desk, Call], Awaitable[Response]]
+    handler: Callable[[Reception, Call], Awaitable[Response]]
     summary: str
     about: str
     tag: str
@@ -67,7 +69,7 @@ class Route:
     statuses: tuple[int, ...] = ()
 
 
-class Desk:
+class Reception:
     """What every route works with, one for a worker process."""
 
     def __init__(
@@ -97,7 +99,7 @@ class Desk:
         self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
-        """Return the function that takes a request of a route through the desk to its handler."""
+        """Return the function that leads a request of a route to its handler."""
         scope, handler = route.scope, route.handler
 
         async def endpoint(request: Request) -> Response:
@@ -127,6 +129,7 @@ class Desk:
             )
         if not self.keys:
             _from_here(request)
+        request.scope[CALLER] = caller.name if self.keys else "local"
         limit = self.limits[caller.local]
         if caller.rate is not None:
             limit = self._own.get(caller.name) or self._own.setdefault(
