@@ -20,6 +20,7 @@ from penchant.serve.commands import (
     diagnosing,
     importing,
     keeping,
+    keys,
     learning,
     serving,
 )
@@ -83,7 +84,7 @@ def _root(
     """An embedded recommender: a directory is one, and every event changes the very next answer."""
 
 
-for group in (demonstration, importing, learning, answering, serving, keeping, diagnosing):
+for group in (demonstration, importing, learning, answering, serving, keeping, keys, diagnosing):
     group.register(app)
 
 
