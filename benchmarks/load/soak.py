@@ -1,0 +1,178 @@
+"""A mixed load for minutes, and what must hold after it: no error, no growth, nothing forgotten."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import penchant
+from load.connections import part
+from load.driving import Driving, planned, verdicts
+from load.ground import Ground
+from load.service import Service, serving
+
+RATES = {
+    "recommend": 40.0,
+    "named": 40.0,
+    "rank": 8.0,
+    "similar": 8.0,
+    "item": 0.5,
+    "forget": 0.2,
+}
+"""Requests a second of each kind: half of what a service is asked for when it is measured."""
+
+GROWTH = 0.05  # of a process, between the warm-up and the end
+EVERY = 5.0  # seconds between two looks at the memory
+
+
+@dataclass
+class Memory:
+    """Megabytes of each process over time: what it holds (rss), and what is its own (uss)."""
+
+    seconds: list[float] = field(default_factory=list)
+    samples: list[dict[str, tuple[float, float]]] = field(default_factory=list)
+
+    def look(self, service: Service, at: float) -> None:
+        """Note what every process holds now."""
+        self.seconds.append(at)
+        self.samples.append(service.memory())
+
+    def growth(self, since: float) -> dict[str, tuple[float, float, float]]:
+        """Return for each process its own megabytes after `since` and at the end, and the rss.
+
+        Medians of the first and the last fifth of what was seen since.
+        """
+        late = [one for at, one in zip(self.seconds, self.samples, strict=True) if at >= since]
+        part = max(1, len(late) // 5)
+        found = {}
+        for name in late[0] if late else ():
+            if all(name in one for one in late):
+                own = [one[name][1] for one in late]
+                found[name] = (
+                    float(np.median(own[:part])),
+                    float(np.median(own[-part:])),
+                    float(np.median([one[name][0] for one in late[-part:]])),
+                )
+        return found
+
+
+@dataclass
+class Training:
+    """Follows a training that is asked for while the load goes on."""
+
+    asked: float | None = None
+    ended: float | None = None
+    states: list[str] = field(default_factory=list)
+    last: Any = None
+
+    def ask(self, service: Service, at: float) -> None:
+        """Ask for it."""
+        status, answer = service.ask("POST", "/v1/train")
+        self.asked, self.last = at, answer
+        self.states.append(str(status))
+
+    def follow(self, service: Service, at: float) -> None:
+        """Look how far it is."""
+        if self.asked is None or self.ended is not None:
+            return
+        _, answer = service.ask("GET", "/v1/train")
+        self.last = answer
+        state = answer.get("state", "?")
+        if not self.states or self.states[-1] != state:
+            self.states.append(state)
+        if state in ("idle", "failed") and at - self.asked > EVERY:
+            self.ended = at
+
+
+def answers(service: Service, people: list[str], now: float) -> dict[str, list[tuple[str, float]]]:
+    """Return what the service shows these people at one moment; nothing of it is logged."""
+    found = {}
+    for person in people:
+        body = {"k": 10, "now": now, "log": False}
+        status, slate = service.ask("POST", f"/v1/recommend/{part(person)}", body)
+        assert status == 200, (status, slate)
+        found[person] = [(line["item_id"], line["score"]) for line in slate["recommendations"]]
+    return found
+
+
+def different(
+    ground: Ground, found: dict[str, list[tuple[str, float]]], now: float
+) -> list[tuple[str, Any, Any]]:
+    """Return the people whom a fresh engine on the same directory answers differently, and how."""
+    out = []
+    with penchant.open(ground.folder) as engine:
+        for person, shown in found.items():
+            slate = engine.recommend(person, 10, now=now, log=False)
+            fresh = [(line.item_id, line.score) for line in slate]
+            same = [item for item, _ in fresh] == [item for item, _ in shown]
+            if not same or not np.allclose([s for _, s in fresh], [s for _, s in shown], atol=1e-5):
+                out.append((person, shown[:3], fresh[:3]))
+    return out
+
+
+def wait(seconds: float, began: float) -> float:
+    """Return the seconds since `began`, after some more of them."""
+    time.sleep(seconds)
+    return time.monotonic() - began
+
+
+def soaked(ground: Ground, options: argparse.Namespace) -> bool:
+    """Print what minutes of everything did to the service; return whether all of it held."""
+    seconds = 60 * options.soak
+    leaving, staying = ground.people[:500], ground.people[500:]
+    memory, training, good = Memory(), Training(), True
+    with serving(ground.folder, options.workers) as service:
+        plan = planned(
+            ground,
+            service,
+            options,
+            dict(RATES),
+            seconds,
+            people=staying,
+            leaving=leaving,
+            tag="soak",
+        )
+        began = time.monotonic()
+        with Driving(plan) as driving:
+            at = 0.0
+            while (at := wait(EVERY, began)) < seconds:
+                memory.look(service, at)
+                if training.asked is None and at > 0.1 * seconds:
+                    training.ask(service, at)
+                training.follow(service, at)
+            found = driving.result()
+        good &= verdicts(found, plan.rates)  # type: ignore[arg-type]
+        while training.asked is not None and training.ended is None:
+            training.follow(service, wait(EVERY, began))
+        took = f"{training.asked or 0:.0f} to {training.ended or 0:.0f} s"
+        print(f"training, {took}: {' > '.join(training.states)}; {json.dumps(training.last)[:500]}")
+        good &= training.ended is not None and "failed" not in training.states
+        now = time.time()
+        shown = answers(service, staying[:200], now)
+        gone = [service.ask("GET", f"/v1/users/{part(one)}")[1] for one in leaving[:20]]
+    warm = max(0.25 * seconds, 60 + (training.ended or 0.0))
+    for name, (first, last, whole) in memory.growth(warm).items():
+        grown = last / first - 1
+        verdict = "within" if grown < GROWTH else "OUTSIDE"
+        good &= grown < GROWTH
+        print(
+            f"  {name:<12} {first:7.1f} > {last:7.1f} MB of its own ({whole:.0f} MB held) after "
+            f"{warm:.0f} s: {100 * grown:+.1f}%, {verdict} the bar of {100 * GROWTH:.0f}%"
+        )
+    other = different(ground, shown, now)
+    for person, here, there in other[:3]:
+        print(f"    {person}: served {here}, a fresh engine {there}")
+    print(f"answers that a fresh engine does not give: {len(other)} of {len(shown)}")
+    left = Ground.of(ground.folder)
+    forgotten = leaving[: found["kinds"]["forget"]["asked"]]
+    told = found["kinds"]["named"]["statuses"].get("200", 0)
+    expected = ground.events + told - sum(ground.done[one] for one in forgotten)
+    remaining = sum(bool(one["events"]) for one in gone[: len(forgotten)])
+    print(f"events in the log: {left.events:,}, expected {expected:,}")
+    print(f"forgotten people of whom something is left: {remaining}")
+    return good and not (other or remaining) and left.events == expected
