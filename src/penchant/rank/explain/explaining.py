@@ -65,6 +65,11 @@ class Explaining:
         trees = not scored_by or Ranker.name in scored_by
         return explanation.explain(shown, self._model(found.snapshot) if trees else None)
 
+    def shown(self, slate: Slate | str) -> tuple[str, ...]:
+        """Return the ids of the items that stood in a slate, best first; raises NotShown."""
+        found, ids = self._found(slate), self._replica.follow().columns.ids
+        return tuple(ids[number] for number in found.items.tolist())
+
     def _found(self, slate: Slate | str) -> Impression:
         slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")
         found = self._store.impressions.get(slate_id)

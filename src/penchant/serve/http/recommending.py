@@ -205,11 +205,12 @@ async def reasons(reception: Reception, call: Call) -> Response:
     call.known("item_id")
     slate = call.identity("slate", of="slate_id")
     wanted = call.many("item_id")
-    if not wanted:
-        raise Problem(422, "expected item_id, once for each item to be explained, got none")
 
     def work() -> bytes:
-        found = [reception.engine.explain(slate, item) for item in wanted]
+        engine = reception.engine
+        items = wanted or engine._explaining.shown(slate)
+        found = [engine.explain(slate, item) for item in items]
         return orjson.dumps({"slate_id": slate, "explanations": found})
 
-    return await reception.answer(work)
+    # All of a long slate take their time; one does not.
+    return await (reception.answer if len(wanted) == 1 else reception.load)(work)
