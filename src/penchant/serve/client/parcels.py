@@ -39,10 +39,10 @@ TOTALS = ("rows", "accepted", "quarantined", "duplicates")
 # Limits are the service's to apply; what is cut here it could not see.
 _UNLIMITED = CleaningConfig(
     off=("text_truncated",),
-    text_limit=2**40,
-    context_limit=2**40,
-    title_limit=2**40,
-    description_limit=2**40,
+    text_limit=2**31 - 1,
+    context_limit=2**31 - 1,
+    title_limit=2**31 - 1,
+    description_limit=2**31 - 1,
 )
 _TIMES = ("released", "stock_from", "stock_until")
 
@@ -106,8 +106,9 @@ def event_body(event: Event | Mapping[str, Any], now: float | None) -> dict[str,
     else:
         row = {str(name): value for name, value in event.items()}
         source = match(list(row), "events").source
-    if row.get(source.get("event_id", "event_id")) in (None, ""):
-        row[source.get("event_id", "event_id")] = secrets.token_hex(16)
+    identity = source.get("event_id", "event_id")
+    if "user_id" in source and row.get(identity) in (None, ""):
+        row[identity] = secrets.token_hex(16)
     when = source.get("timestamp", "timestamp")
     if row.get(when) is None and now is not None:
         row[when] = now
@@ -157,11 +158,12 @@ def events(source: Any, columns: Mapping[str, str] | None, now: float | None) ->
             raw = iter(draft.rows(bad + start).to_list() if len(bad) else [])
             for row in part.iter_rows(named=True):
                 if row["fault"] is not None:
-                    yield encoded(_unread(next(raw), draft.columns, row["fault"]))
+                    yield _unread(next(raw), draft.columns, row["fault"])
                 else:
                     yield encoded(_event(row, late))
 
-    return Parcel("events", lines(), frame.height, draft.counts, mapping)
+    counts = {name: count for name, count in draft.counts.items() if count}
+    return Parcel("events", lines(), frame.height, counts, mapping)
 
 
 def _event(row: dict[str, Any], late: bool) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _parcel(table: str, intake: Intake) -> Parcel:
         for row in intake.frame.iter_rows(named=True):
             yield encoded(_fact(row))
         for reason, raw in intake.quarantined.select("reason", "row").iter_rows():
-            yield encoded(_unread(raw, intake.columns, reason))
+            yield _unread(raw, intake.columns, reason)
 
     mapping = "\n".join([str(intake.columns), *(f"  {note}" for note in intake.notes)])
     total = intake.frame.height + intake.quarantined.height
@@ -220,17 +222,23 @@ def _fact(row: dict[str, Any]) -> dict[str, Any]:
 _NO_TIME = ["no time"]  # no time in any reading, so that the row is kept aside
 
 
-def _unread(raw: str, columns: Columns, fault: str) -> dict[str, Any]:
-    """Return a row that broke a rule here under our names, so that it breaks one there.
+def _unread(raw: str, columns: Columns, fault: str) -> bytes:
+    """Return a row that broke a rule here, under our names, so that it breaks the rule there.
 
-    A cell that could not be read was written out to be shown; as text it could be read.
+    What has no form in JSON was written out to be shown; as text it could be read.
     """
     ours = {theirs: name for name, theirs in columns.source.items()}
     row = {ours.get(name, name): value for name, value in json.loads(raw).items()}
     cell = fault.removesuffix("_unreadable")
-    if cell != fault and row.get(cell) is not None:
+    if cell != fault and cell not in _WRITTEN and row.get(cell) is not None:
         row[cell] = [row[cell]]
-    return row
+    try:
+        return encoded(row)
+    except InvalidInput:  # half a character, say
+        return encoded({ascii(name): [ascii(value)] for name, value in row.items()})
+
+
+_WRITTEN = ("timestamp", "value", "weight")  # unreadable in words too
 
 
 def _absent(value: Any) -> bool:

@@ -14,6 +14,7 @@ from penchant.measure.reports import Report, TrainReport
 from penchant.serve.client import answers, parcels, training
 from penchant.serve.client.connection import Connection
 from penchant.serve.client.problems import Conflict, NotFound, NotOverHttp
+from penchant.store.frames import ID_BYTES
 from penchant.types import (
     Event,
     Explanation,
@@ -274,7 +275,7 @@ class Client:
             "/v1/users/merge",
             harmless=False,
             params={"user_id": _id(user_id, "user_id")},
-            body={"into": _id(into, "into")},
+            body={"into": _id(into, "user_id")},
         )
         return int(data["moved"])
 
@@ -392,7 +393,7 @@ def _id(given: object, name: str) -> str:
     """Return an id as text; InvalidInput where it is none."""
     found = checked_id(to_id(given, name), name)
     if found is None:
-        raise InvalidInput(f"expected {name} as text, got {given!r:.80}")
+        raise InvalidInput(f"expected {name} of 1 to {ID_BYTES} bytes, got {given!r:.80}")
     return found
 
 
