@@ -27,9 +27,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from latency import pace
 from load.acknowledged import read_your_writes
 from load.connections import Address
+from load.costs import engine_alone
 from load.driving import Driving, drive, planned, verdicts
 from load.ground import Ground, shelf
-from load.quiet import difference, each, quiet, stages
+from load.quiet import difference, each, quiet, skipped, stages
 from load.service import serving
 from load.soak import soaked
 
@@ -93,7 +94,10 @@ def loaded(ground: Ground, options: argparse.Namespace) -> bool:
         print(f"generator: {100 * found['cpu'] / found['seconds']:.0f}% of a core")
         print("milliseconds of the CPU a request, of both kinds: " + each(spent, total))
         stages(service, held)
+        skipped(service, held)
         good &= quiet(service, address, ground, options)
+    for kind, parts in engine_alone(ground.folder, options.quiet).items():
+        print(f"  of the {kind} inside the engine: {each(parts, 1000)}")
     return good
 
 

@@ -17,6 +17,7 @@ CHANGED = 20.0
 """Milliseconds from an event to the answer it changes, the median."""
 
 STAGES, STAGE = "penchant_stage_seconds", "stage"
+SKIPPED = "penchant_source_skipped_total"
 TRIES = 100  # answers asked for until one reflects an event; more is never
 
 
@@ -101,9 +102,26 @@ def stages(service: Service, before: Any) -> None:
     means = service.metrics().means(STAGES, STAGE, before)
     if means:
         print(
-            "  of it "
+            "  milliseconds of each stage, by the wall: "
             + ", ".join(f"{name} {1000 * mean:.2f}" for name, (mean, _) in sorted(means.items()))
         )
+
+
+def skipped(service: Service, before: Any) -> None:
+    """Print how many answers since `before` were given without a source, because it was late."""
+    now, earlier = (one.samples.get(SKIPPED, {}) for one in (service.metrics(), before))
+    found = {labels: count - earlier.get(labels, 0.0) for labels, count in now.items()}
+    print(
+        "answers without a source: "
+        + (
+            ", ".join(
+                f"{dict(labels)['source']} {count:.0f} ({dict(labels)['reason']})"
+                for labels, count in sorted(found.items())
+                if count
+            )
+            or "none"
+        )
+    )
 
 
 def difference(now: dict[str, float], before: dict[str, float]) -> dict[str, float]:
