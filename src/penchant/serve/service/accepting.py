@@ -112,12 +112,14 @@ class Server(uvicorn.Server):
         await asyncio.sleep(DRAIN)
         await super().shutdown([])
 
-    def _connections(self) -> int:
+    @property
+    def connections(self) -> int:
+        """Return how many connections are open."""
         return len(self.server_state.connections) + len(self._made)
 
     def _note(self) -> None:
         if not self.should_exit:
-            self._board.write(self._slot, self._connections())
+            self._board.write(self._slot, self.connections)
 
     def _watch(self) -> None:
         if not self._watching and not self.should_exit:
@@ -131,7 +133,7 @@ class Server(uvicorn.Server):
 
     def _ready(self) -> None:
         """Take one connection, or leave it to a worker with fewer."""
-        mine, fewest = self._connections(), self._board.fewest(self._slot)
+        mine, fewest = self.connections, self._board.fewest(self._slot)
         loop = asyncio.get_running_loop()
         if mine >= MOST:
             self._unwatch()

@@ -29,6 +29,7 @@ from penchant.types import Error
 
 if TYPE_CHECKING:
     from penchant.engine import Engine
+    from penchant.serve.service.accepting import Server
     from penchant.serve.service.control import Control
     from penchant.serve.telemetry.observing import Telemetry
 
@@ -89,7 +90,7 @@ def answer(plan: Plan, engine: Engine, telemetry: Telemetry) -> None:
         signal.signal(number, stop)
     end_with_parent(stop, plan.stop_seconds)
     watching = threading.Thread(
-        target=watch, args=(engine, telemetry, ended), name="penchant-watch", daemon=True
+        target=watch, args=(engine, telemetry, server, ended), name="penchant-watch", daemon=True
     )
 
     async def serve() -> None:
@@ -120,7 +121,7 @@ def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) ->
     return build(engine, listens, trainer=control, telemetry=telemetry)
 
 
-def watch(engine: Engine, telemetry: Telemetry, ended: threading.Event) -> None:
+def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading.Event) -> None:
     """Follow the log while nobody asks, and tell how far behind this process was."""
     behind_since: float | None = None
     while not ended.wait(TICK):
@@ -133,7 +134,7 @@ def watch(engine: Engine, telemetry: Telemetry, ended: threading.Event) -> None:
             status = engine.status()
             if not status.lag:
                 behind_since = None
-            telemetry.observe(status, behind)
+            telemetry.observe(status, behind, server.connections)
         except Error as error:
             telemetry.trouble("follow", error)
 

@@ -109,7 +109,7 @@ def _as_json(record: logging.LogRecord, process: str) -> str:
         "process": process,
         "logger": record.name,
         "message": record.getMessage(),
-        **getattr(record, "fields", {}),
+        **_fields(record),
     }
     if record.exc_info:
         content["exception"] = logging.Formatter().formatException(record.exc_info)
@@ -117,12 +117,19 @@ def _as_json(record: logging.LogRecord, process: str) -> str:
 
 
 def _as_text(record: logging.LogRecord, process: str) -> str:
-    fields = " ".join(f"{k}={v}" for k, v in getattr(record, "fields", {}).items())
+    fields = " ".join(f"{k}={v}" for k, v in _fields(record).items())
     line = f"{_moment(record.created)} {record.levelname.lower():<7} {process:<10} "
     line += " ".join(part for part in (record.getMessage(), fields) if part)
     if record.exc_info:
         line += "\n" + logging.Formatter().formatException(record.exc_info)
     return line
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(getattr(record, "fields", {}))
+    if request_id := getattr(record, "request_id", ""):
+        fields["request_id"] = request_id
+    return fields
 
 
 def _moment(seconds: float) -> str:

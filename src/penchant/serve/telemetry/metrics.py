@@ -2,7 +2,7 @@
 
 Of several processes the files of each lie in one folder, under a name that a process keeps when it
 is started again: counters go on, nothing is counted twice, and there are no more files than
-processes. Gauges that hold for one process say which in the label `pid`.
+processes. Gauges that hold for one process say which in the label `process`, and go with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ FOLDER = "metrics"
 STATES = ("idle", "requested", "training", "failed")
 _REQUEST = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0)
 _STAGE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
-_EACH: Literal["liveall"] = "liveall"
 _LATEST: Literal["livemostrecent"] = "livemostrecent"
 
 
@@ -37,9 +36,6 @@ class Metrics:
 
         def histogram(name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"penchant_{name}", about, labels, buckets=buckets, registry=registry)
-
-        def each(name: str, about: str) -> Gauge:
-            return Gauge(f"penchant_{name}", about, registry=registry, multiprocess_mode=_EACH)
 
         def latest(name: str, about: str, *labels: str) -> Gauge:
             return Gauge(
@@ -72,17 +68,28 @@ class Metrics:
         self.troubles = counter(
             "troubles_total", "What went wrong beside the requests; the log says how.", "where"
         )
-        self.behind_events = each("log_lag_events", "Events of the log not folded yet.")
-        self.behind_seconds = each(
-            "freshness_seconds", "For how long there have been such events; 0 where there are none."
+        self.behind_events = latest(
+            "log_lag_events", "Events of the log not folded yet.", "process"
         )
-        self.waiting = each("writes_waiting", "Writes on their way to disk.")
-        self.lost = each("impressions_failed", "Impressions that could not be written.")
-        self.warnings = each("warnings", "Warnings of the engine since it was opened.")
-        self.snapshot_number = each(
-            "snapshot_number", "Number of the snapshot that answers, 0 before any training."
+        self.behind_seconds = latest(
+            "freshness_seconds",
+            "For how long there have been such events; 0 where there are none.",
+            "process",
         )
-        self.memory = each("memory_bytes", "Memory of the process that is not swapped out.")
+        self.waiting = latest("writes_waiting", "Writes on their way to disk.", "process")
+        self.lost = latest(
+            "impressions_failed", "Impressions that could not be written.", "process"
+        )
+        self.warnings = latest("warnings", "Warnings of the engine since it was opened.", "process")
+        self.snapshot_number = latest(
+            "snapshot_number",
+            "Number of the snapshot that answers, 0 before any training.",
+            "process",
+        )
+        self.memory = latest(
+            "memory_bytes", "Memory of the process that is not swapped out.", "process"
+        )
+        self.connections = latest("connections", "Connections that a worker holds.", "process")
         self.items = latest("catalogue_items", "Items of the catalogue.")
         self.events = latest("log_events", "The last offset of the log.")
         self.snapshot_created = latest(

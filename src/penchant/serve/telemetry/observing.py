@@ -37,10 +37,12 @@ class Telemetry:
         metrics: Metrics | None = None,
         coverage: Coverage | None = None,
         traces: Tracing | None = None,
+        process: str = "here",
     ) -> None:
         self.metrics = Metrics() if metrics is None else metrics
         self._coverage = Coverage() if coverage is None else coverage
         self._traces = traces
+        self._process = process
         self._reasons: set[str] = set()
         self.metrics.also(_Shown(self))
 
@@ -106,17 +108,21 @@ class Telemetry:
         """Return the application with a span around each request, or as it is without tracing."""
         return app if self._traces is None else self._traces.wrapped(app)
 
-    def observe(self, status: Status, behind: float) -> None:
+    def observe(self, status: Status, behind: float, connections: int) -> None:
         """Set what one process knows of itself; `behind` is for how long it lagged, in seconds."""
-        metrics = self.metrics
         number = status.snapshot.partition("-")[0]
-        metrics.snapshot_number.set(int(number) if number.isdigit() else 0)
-        metrics.behind_events.set(status.lag)
-        metrics.behind_seconds.set(behind)
-        metrics.waiting.set(status.waiting)
-        metrics.lost.set(getattr(status, "failed", 0))
-        metrics.warnings.set(len(status.warnings))
-        metrics.memory.set(_memory())
+        metrics = self.metrics
+        for gauge, value in (
+            (metrics.snapshot_number, int(number) if number.isdigit() else 0),
+            (metrics.behind_events, status.lag),
+            (metrics.behind_seconds, behind),
+            (metrics.waiting, status.waiting),
+            (metrics.lost, getattr(status, "failed", 0)),
+            (metrics.warnings, len(status.warnings)),
+            (metrics.memory, _memory()),
+            (metrics.connections, connections),
+        ):
+            gauge.labels(self._process).set(value)
 
     def held(
         self,
@@ -180,7 +186,7 @@ def shared(runtime: str | Path, process: str) -> Telemetry:
     """
     folder = Path(runtime)
     join(folder / FOLDER, process)
-    return Telemetry(Metrics(folder / FOLDER), Coverage(folder), tracing(process))
+    return Telemetry(Metrics(folder / FOLDER), Coverage(folder), tracing(process), process)
 
 
 class _Shown(Collector):
