@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -118,34 +119,21 @@ def done(rows: list[tuple[float, int, int, int, float]]) -> Events:
 def days(shown: Shown, events: Events, until: int) -> Iterator[tuple[Shown, Events]]:
     """Yield both logs day by day, what was before the start with the first."""
     edges = [-math.inf, *(START + DAY * day for day in range(1, until)), math.inf]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         a, b = np.searchsorted(shown.times, [low, high])
         c, d = np.searchsorted(events.times, [low, high])
-        part = shown_of(
-            shown.users[a:b],
-            shown.times[a:b],
-            shown.items[a * K : b * K],
-            list(shown.variants[a:b]),
+        part = replace(
+            shown,
+            numbers=shown.numbers[a:b],
+            slates=shown.slates[a:b],
+            users=shown.users[a:b],
+            times=shown.times[a:b],
+            variants=shown.variants[a:b],
+            starts=np.arange(b - a + 1, dtype=np.int64) * K,
+            items=shown.items[a * K : b * K],
+            propensities=shown.propensities[a * K : b * K],
         )
-        columns = ("offsets", "users", "items", "times", "kinds", "values", "shared")
-        yield (
-            Shown(
-                shown.numbers[a:b],
-                shown.slates[a:b],
-                part.users,
-                part.times,
-                part.variants,
-                part.starts,
-                part.items,
-                part.propensities,
-            ),
-            Events(
-                **{name: getattr(events, name)[c:d] for name in columns},
-                texts=(),
-                contexts=(),
-                kind_names=KIND_NAMES,
-            ),
-        )
+        yield part, some(events, slice(c, d))
 
 
 def ledger(one: Experiment, since: float = -math.inf) -> Ledger:
@@ -156,6 +144,13 @@ def ledger(one: Experiment, since: float = -math.inf) -> Ledger:
 def folded(one: Experiment, shown: Shown, events: Events) -> Ledger:
     """Return the ledger of two whole logs."""
     made, attribution = ledger(one), Attribution(FeedbackConfig(), Kinds())
-    answers = both(attribution.fold(shown, events), attribution.settle())
+    began = int(np.searchsorted(events.times, START))
+    answers = both(attribution.fold(shown, some(events, slice(began, None))), attribution.settle())
     made.fold(shown, events, answers)
     return made
+
+
+def some(events: Events, which: slice) -> Events:
+    """Return some of the events."""
+    columns = ("offsets", "users", "items", "times", "kinds", "values", "shared")
+    return replace(events, **{name: getattr(events, name)[which] for name in columns})

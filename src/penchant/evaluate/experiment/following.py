@@ -34,10 +34,14 @@ class Part(NamedTuple):
 
 
 class Following:
-    """Reads both logs of a store as they grow. For one thread."""
+    """Reads both logs of a store as they grow. For one thread.
 
-    def __init__(self, store: Store, config: FeedbackConfig, kinds: Kinds) -> None:
+    No slate before `since` is of interest, so no event before it is asked what it answers.
+    """
+
+    def __init__(self, store: Store, config: FeedbackConfig, kinds: Kinds, since: float) -> None:
         self._store = store
+        self._since = since
         self._attribution = Attribution(config, kinds)
         self._number = self._offset = 0
         self._time = -math.inf
@@ -82,7 +86,9 @@ class Following:
             self._time = max(self._time, float(np.median(shown.times[-_AGREE:])))
         if len(events):
             self._offset = int(events.offsets[-1])
-        answers = self._attribution.fold(shown, events)
+        later = np.flatnonzero(events.times >= self._since)
+        asked = chosen(events, slice(int(later[0]), None)) if len(later) else nothing_done()
+        answers = self._attribution.fold(shown, asked)
         oldest = next((one.number for one in self._attribution.slates), 0)
         return Part(shown, events, answers, oldest)
 

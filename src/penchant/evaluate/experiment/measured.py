@@ -120,7 +120,8 @@ class Measured:
     def _begin(self) -> None:
         self._since = dict(self._stops.read().since)
         kinds = Kinds.from_settings(self._store.settings)
-        self._following = Following(self._store, self._feedback, kinds)
+        begins = min((one.config.begins for one in self._experiments), default=math.inf)
+        self._following = Following(self._store, self._feedback, kinds, begins)
         self._ledgers = [
             Ledger(one, kinds, self._cleaning, self._since.get(one.name, -math.inf))
             for one in self._experiments
