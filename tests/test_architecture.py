@@ -91,7 +91,7 @@ def test_public_names() -> None:
     assert penchant.__all__ == ["Engine", *nouns, "connect", "open"]
     verbs = [
         *("activate", "add", "backup", "close", "evaluate", "explain", "export", "forget"),
-        *("interests", "merge", "rank", "recommend", "recommend_many", "record", "remove"),
+        *("interests", "items", "merge", "rank", "recommend", "recommend_many", "record", "remove"),
         *("similar", "snapshots", "stages", "status", "train", "undo"),
     ]
     public = [name for name in vars(penchant.Engine) if not name.startswith("_")]

@@ -25,6 +25,7 @@ from penchant.interests.profile import profile
 from penchant.learn.sections import checked
 from penchant.measure.reports import Report, TrainReport
 from penchant.rank.answer.asking import Asking, ids, one_id
+from penchant.rank.answer.catalogued import catalogued
 from penchant.rank.answer.releases import releases
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import Showing
@@ -39,6 +40,7 @@ from penchant.types import (
     Explanation,
     Interest,
     InvalidInput,
+    Item,
     Release,
     Seen,
     Slate,
@@ -206,6 +208,10 @@ class Engine:
     def similar(self, item_id: str, k: int = 10, *, now: Moment = None) -> Slate:
         """Return the `k` items most like this one, by behaviour and by text."""
         return self._showing.alike(self._asking.ask_likeness(item_id, k, _moment(now)))
+
+    def items(self, item_ids: Iterable[str]) -> tuple[Item, ...]:
+        """Return what the catalogue holds of items, in this order, without those it does not."""
+        return catalogued(self._store, ids(item_ids, "item_ids"))
 
     def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
         """Return the person's interests by name, strongest first, with trend and evidence."""

@@ -468,3 +468,31 @@ def test_what_is_asked_is_not_the_json_of_others(pair: Pair) -> None:
         assert pair.client.undo(name)
         assert pair.client.forget(name) == 0
         assert pair.client.remove(name)
+
+
+def test_items_are_shown_alike(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penchant.serve.client.remote.ITEMS", 2)
+    whole = Item(
+        item_id="a/b?",
+        title="Ünïcode",
+        description="Two\nlines.",
+        category="odd",
+        tags=("x", "y"),
+        price=3.5,
+        released=1_700_000_000.5,
+        stock=(None, 1_800_000_000.0),
+        attributes={"colour": "red", "sizes": [1, 2]},
+    )
+    for asked in (pair.client, pair.embedded):
+        asked.add([whole])
+        asked.record(Event("ann", "only an event names it", timestamp=NOW))
+        asked.remove("w6")
+        wanted = ["w1", "a/b?", "nothing", "w6", "only an event names it", "w1"]
+        found = asked.items(wanted)
+        assert [one.item_id for one in found] == ["w1", "a/b?", "only an event names it", "w1"]
+        assert found[1] == whole
+        assert found[0].title == "Dust Over Abilene"
+        assert found[2] == Item("only an event names it")
+        assert asked.items(iter([])) == ()
+        with pytest.raises(InvalidInput, match="collection of ids"):
+            asked.items("w1")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from penchant.types import (
     Explanation,
     Interest,
+    Item,
     Reason,
     Recommendation,
     Release,
@@ -70,6 +71,22 @@ def interests(data: Sequence[Mapping[str, Any]]) -> tuple[Interest, ...]:
             one["name"], float(one["strength"]), float(one["trend"]), tuple(one["evidence"] or ())
         )
         for one in data
+    )
+
+
+def item(data: Mapping[str, Any]) -> Item:
+    """Return one item of the catalogue."""
+    stock = data.get("stock")
+    return Item(
+        item_id=data["item_id"],
+        title=data["title"],
+        description=data["description"],
+        category=data.get("category"),
+        tags=tuple(data.get("tags") or ()),
+        price=data.get("price"),
+        released=data.get("released"),
+        stock=None if stock is None else (stock[0], stock[1]),
+        attributes=data.get("attributes") or {},
     )
 
 

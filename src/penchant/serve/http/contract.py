@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from penchant.serve.http import examples, operating, parameters, people, recommending, recording
+from penchant.serve.http.catalogue import SHOWN
 from penchant.serve.http.reception import Route
 
 PREFIX = "/v1"
@@ -399,5 +400,5 @@ def _watching() -> tuple[Route, ...]:
 
 def routes() -> tuple[Route, ...]:
     """Return every route; where two paths fit, the first answers."""
-    prefixed = (*_asking(), *_taking(), *_about_people(), *_learning())
+    prefixed = (*_asking(), *_taking(), *SHOWN, *_about_people(), *_learning())
     return (*(replace(one, path=PREFIX + one.path) for one in prefixed), *_watching())

@@ -68,6 +68,17 @@ ITEMS: dict[str, Any] = {
     },
     "several": [{"item_id": "i9", "title": "A Rope"}, {"item_id": "i10", "title": "A Saddle"}],
 }
+ITEM: dict[str, Any] = {
+    "item_id": "i9",
+    "title": "A Rope for the Marshal",
+    "description": "A marshal is framed by a crooked rancher.",
+    "category": "western",
+    "tags": ["prairie", "law"],
+    "price": 4.99,
+    "released": 1714521600.0,
+    "stock": None,
+    "attributes": {"director": "somebody"},
+}
 USERS: dict[str, Any] = {"a person": {"user_id": "u1", "country": "NZ", "language": "en"}}
 LINKS: dict[str, Any] = {
     "a link": {"head": "i9", "relation": "directed_by", "tail": "somebody", "weight": 1.0}

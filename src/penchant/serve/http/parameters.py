@@ -51,4 +51,6 @@ WHY = Parameter(
     "item_id", _IDS, "Which items of the slate; all of them where it is absent.", ["i9"]
 )
 
+WHICH = Parameter("item_id", _IDS, "Which items, once for each.", ["i9"], True)
+
 QUESTION = (K, TEXT, WHERE, SEEN, EXCLUDE, CONTEXT, NOW, LOG)

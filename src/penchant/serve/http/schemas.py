@@ -51,6 +51,28 @@ class Item(Open):
     attributes: dict[str, Any] | None = None
 
 
+class CatalogueItem(Closed):
+    """What the catalogue holds of an item; times are seconds since the epoch in UTC."""
+
+    item_id: str
+    title: str
+    description: str
+    category: str | None
+    tags: list[str]
+    price: float | None
+    released: float | None
+    stock: tuple[float | None, float | None] | None = Field(
+        description="From when and until when it may be shown."
+    )
+    attributes: dict[str, Any]
+
+
+class CatalogueItems(Closed):
+    """Several items, in the order in which they were asked for."""
+
+    items: list[CatalogueItem]
+
+
 class User(Open):
     """One person; members nobody named become attributes."""
 
