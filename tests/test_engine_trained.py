@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -267,15 +268,27 @@ def test_a_roll_back_is_followed_by_every_process(shelf: Path, now: float) -> No
     with penchant.open(shelf) as engine:
         assert engine.recommend("u1", now=now).snapshot == first
         second = retrain(shelf, now).name
-        assert engine.recommend("u1", now=now).snapshot == second
-        engine._store.snapshots.activate(first)
-        assert engine.recommend("u1", now=now).snapshot == first
+        answered_by(engine, second, before=first, now=now)
+        with penchant.open(shelf) as other:
+            assert [one.id for one in other.snapshots() if one.current] == [second]
+            assert other.activate(first).id == first
+            assert other.recommend("u1", now=now).snapshot == first  # the caller need not wait
+        answered_by(engine, first, before=second, now=now)
+
+
+def answered_by(engine: penchant.Engine, snapshot: str, *, before: str, now: float) -> None:
+    """Ask until a snapshot answers; until then the one before does, and nobody waits."""
+    until = time.monotonic() + 30
+    while (found := engine.recommend("u1", now=now).snapshot) != snapshot:
+        assert found == before
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def encoded(engine: penchant.Engine) -> int:
     """Return how many texts were looked up or encoded since the directory was opened."""
     engine.stages()
-    encoder = engine._replica._encoder
+    encoder = engine._replica._loading._encoder
     return encoder.hits + encoder.misses  # type: ignore[union-attr]
 
 

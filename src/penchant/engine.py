@@ -135,7 +135,7 @@ class Engine:
         """
         self._store.check(writing=True)
         report = run_child("penchant.learn", self._arguments("--seed", str(seed)), progress)
-        self._replica.follow()
+        self._replica.follow(wait=True)
         return TrainReport(report["snapshot"], report)
 
     def recommend(
@@ -237,7 +237,7 @@ class Engine:
     def activate(self, snapshot_id: str) -> Release:
         """Return the snapshot that serves from now on: back to an older one, or forward again."""
         self._store.snapshots.activate(snapshot_id)
-        self._replica.follow()
+        self._replica.follow(wait=True)
         return next(one for one in self.snapshots() if one.id == snapshot_id)
 
     def remove(self, item_id: str) -> bool:

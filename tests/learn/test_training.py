@@ -28,7 +28,7 @@ from penchant.learn.effort import EFFORTS, derive
 from penchant.learn.release import publish
 from penchant.learn.release.publish import open_view
 from penchant.learn.training import NothingToLearn, Outcome, Training
-from penchant.rank.answer.replica import UNTRAINED
+from penchant.rank.answer.loading import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.child import ChildFailed
 from penchant.store.open import open_store

@@ -27,7 +27,7 @@ class Fixed:
     def score(self, query: Query, state: object) -> Scores | None:
         return self.scores
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         self.heard += len(tail)
 
 

@@ -38,8 +38,12 @@ class Recall:
     def fold(self, tail: Events) -> None:
         """Teach every source what others recorded; `tail` holds wanted events only."""
         self.popularity.fold(tail.items[tail.items >= 0], tail.times[tail.items >= 0])
+        self.learn(tail)
+
+    def learn(self, tail: Events, *, anew: bool = False) -> None:
+        """Teach the sources, but for the popularity they share; `anew`, in place of all before."""
         for source in self.sources:
-            source.fold(tail)
+            source.fold(tail, anew=anew)
 
     def gather(
         self, query: Query, state: State, deadline: float | None = None

@@ -42,17 +42,24 @@ class Popularity:
         if items is not None and times is not None:
             self.fold(items, times)
 
-    def fold(self, items: Ids, times: Times) -> None:
-        """Take in events of any order; those earlier than what was read are inserted in place."""
-        if not len(items):
+    def fold(self, items: Ids, times: Times, *, anew: bool = False) -> None:
+        """Take in events of any order; those earlier than what was read are inserted in place.
+
+        `anew`: in place of all events before.
+        """
+        if not len(items) and not anew:
             return
         order = np.argsort(times, kind="stable")
         items, times = items[order].astype(np.int32), times[order].astype(np.float64)
         with self._lock:
             self._moments.clear()
+            if anew:
+                self._size, self._bases = 0, []
             size = self._size
             # What is at least as old as these stays where it is.
-            start = int(np.searchsorted(self._times[:size], times[0], side="right"))
+            start = size
+            if size:
+                start = int(np.searchsorted(self._times[:size], times[0], side="right"))
             if start < size:
                 place = np.searchsorted(self._times[start:size], times, side="right")
                 items = np.insert(self._items[start:size], place, items)

@@ -257,6 +257,11 @@ class Snapshots:
             if text not in self.warnings:
                 self.warnings.append(text)
 
+    @property
+    def named(self) -> str | None:
+        """Return the id of the snapshot that was made current last, sound or not."""
+        return self._named()
+
     def list(self) -> list[str]:
         """Return the ids of all snapshots, oldest first."""
         return self._names()

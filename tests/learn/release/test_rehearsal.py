@@ -17,7 +17,7 @@ from penchant.learn.release.gate import Incumbent
 from penchant.learn.release.publish import open_view
 from penchant.learn.release.rehearsal import CannotAnswer, rehearse
 from penchant.learn.training import Outcome, Training
-from penchant.rank.answer.replica import UNTRAINED
+from penchant.rank.answer.loading import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.open import open_store
 

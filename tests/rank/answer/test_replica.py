@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,8 @@ import world
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import read
 from penchant.learn.__main__ import train
-from penchant.rank.answer.replica import UNTRAINED, Replica
+from penchant.rank.answer.loading import UNTRAINED, Loaded
+from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
 from penchant.store.open import Store, open_store
 from penchant.types import Candidates, Query
@@ -69,7 +73,7 @@ def reader(shelf: Path) -> Iterator[Reader]:
 
 
 def assert_as_if_from_the_start(reader: Reader, folder: Path) -> None:
-    """Compare with a reader that begins now, in all that is exact; pairs counted live are not."""
+    """Compare with a reader that begins now."""
     fresh = Reader(folder)
     try:
         for user_id in ("ann", "eve", "jo"):
@@ -78,7 +82,10 @@ def assert_as_if_from_the_start(reader: Reader, folder: Path) -> None:
             assert served.columns.ids == other.columns.ids
             assert served.snapshot == other.snapshot
             np.testing.assert_array_equal(np.sort(followed.items), np.sort(anew.items))
+            # Untrained, pairs are counted anew now and then, and damped by the counts of then.
             exact = ("trending", "popular", "days", "history", "category", "fresh")
+            if served.snapshot != UNTRAINED:
+                exact = ("",)
             there, here = np.argsort(anew.items), np.argsort(followed.items)
             for column, name in enumerate(followed.names):
                 if name.startswith(exact):
@@ -160,7 +167,16 @@ def test_what_is_taken_back_is_as_if_it_had_never_been(
     assert_as_if_from_the_start(reader, shelf)
 
 
-def test_a_new_snapshot_is_taken_at_the_next_answer(trained: Path, tmp_path: Path) -> None:
+def changed(reader: Reader, snapshot: str) -> Served:
+    """Ask until a snapshot answers."""
+    until = time.monotonic() + 30
+    while (served := reader.replica.follow()).snapshot != snapshot:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return served
+
+
+def test_a_new_snapshot_answers_as_soon_as_it_is_loaded(trained: Path, tmp_path: Path) -> None:
     folder = crowd.filled(tmp_path / "shelf", copies=4)
     reader = Reader(folder)
     try:
@@ -168,8 +184,8 @@ def test_a_new_snapshot_is_taken_at_the_next_answer(trained: Path, tmp_path: Pat
         assert before.snapshot == UNTRAINED
         options = {"url": None, "effort": "fast", "seed": 0, "threads": 1}
         first = train(argparse.Namespace(directory=folder, **options))["snapshot"]
-        pool, after = reader.answer("ann-0")
-        assert after.snapshot == first
+        changed(reader, first)
+        pool, _ = reader.answer("ann-0")
         assert "linear_taste" in pool.sources
         # Who still holds the one before can go on asking it.
         old, _ = before.pipeline.run(
@@ -177,10 +193,56 @@ def test_a_new_snapshot_is_taken_at_the_next_answer(trained: Path, tmp_path: Pat
         )
         assert len(old)
         second = train(argparse.Namespace(directory=folder, **(options | {"seed": 1})))["snapshot"]
-        assert reader.replica.follow().snapshot == second
+        assert reader.replica.follow(wait=True).snapshot == second
         reader.store.snapshots.activate(first)
-        assert reader.replica.follow().snapshot == first
+        changed(reader, first)
     finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("then", ["event", "item", "forget"])
+def test_what_happens_while_a_snapshot_is_loaded_is_in_it(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    folder = tmp_path / "shelf"
+    shutil.copytree(trained, folder)
+    reader = Reader(folder)
+    try:
+        first = reader.replica.follow().snapshot
+        with penchant.open(folder) as other:
+            for n in range(4):
+                other.record(penchant.Event("gone", f"s{n}", timestamp=NOW - 90 + n), now=NOW)
+        held, release = threading.Event(), threading.Event()
+        plain = reader.replica._loading.trained
+
+        def slow(*args: Any) -> Loaded:
+            loaded = plain(*args)
+            held.set()
+            assert release.wait(30)
+            return loaded
+
+        options = {"url": None, "effort": "fast", "seed": 1, "threads": 1}
+        second = train(argparse.Namespace(directory=folder, **options))["snapshot"]
+        monkeypatch.setattr(reader.replica._loading, "trained", slow)
+        assert reader.replica.follow().snapshot == first
+        assert held.wait(30)
+        with penchant.open(folder) as other:
+            if then == "forget":
+                assert other.forget("gone") == 4
+            elif then == "item":
+                other.add([penchant.Item("w9", title="Mesa Dusk", category="western")])
+            else:
+                for n in range(3):
+                    event = penchant.Event("ann-0", f"w{n + 1}", timestamp=NOW - 20 + n)
+                    other.record(event, now=NOW)
+        # The one before answers, of what happened too, and nobody waits.
+        assert reader.replica.follow().snapshot == first
+        monkeypatch.setattr(reader.replica._loading, "trained", plain)
+        release.set()
+        changed(reader, second)
+        assert_as_if_from_the_start(reader, folder)
+    finally:
+        release.set()
         reader.close()
 
 

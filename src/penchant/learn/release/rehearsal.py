@@ -17,7 +17,8 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import read
 from penchant.interests.state import State
 from penchant.learn.view import View
-from penchant.rank.answer.replica import UNTRAINED, Replica
+from penchant.rank.answer.loading import UNTRAINED
+from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot, Snapshots

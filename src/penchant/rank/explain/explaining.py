@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from penchant.rank.answer.asking import one_id
-from penchant.rank.answer.replica import UNTRAINED, Replica
+from penchant.rank.answer.loading import UNTRAINED
+from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import cut, impression
 from penchant.rank.explain import explanation
 from penchant.rank.scorers.ranker import Ranker

@@ -1,0 +1,195 @@
+"""Loading: from a snapshot, or from none, to what requests are answered from.
+
+The catalogue and the popularity are those of the process and go on growing; what is loaded here is
+everything that depends on the snapshot.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from penchant.ingest.kinds import Kinds
+from penchant.interests.history import stateless, wanted_before
+from penchant.language.cache import CachedEncoder
+from penchant.language.encoder import Encoder
+from penchant.language.open import EncoderConfig, open_encoder, text_space
+from penchant.language.template import Template, TextConfig
+from penchant.rank.answer.heard import Heard
+from penchant.rank.answer.pasts import Pasts
+from penchant.rank.answer.served import Served, load
+from penchant.recall.assemble import RecallPlan, fit_covisitation
+from penchant.recall.lexical import Lexical
+from penchant.recall.popularity import Popularity
+from penchant.store.artefacts import Artefacts
+from penchant.store.columns import ItemColumns
+from penchant.store.log import Events
+from penchant.store.open import Store
+from penchant.store.snapshots import Snapshot
+from penchant.types import Error, Query
+
+UNTRAINED = "untrained"
+VECTORS = "vectors.db"
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What answers, and how its sources learn what others record after `offset`."""
+
+    served: Served
+    pasts: Pasts
+    offset: int
+
+    def learn(self, wanted: Events) -> None:
+        """Teach the sources a tail of the log."""
+        with self.pasts.remembered():
+            self.served.pipeline.recall.learn(wanted)
+
+    def learn_anew(self, heard: Heard) -> None:
+        """Teach the sources all that they did not know when they were learned, and only that."""
+        late = heard.after(self.offset)
+        with self.pasts.remembered(heard.of(np.unique(late.users))):
+            self.served.pipeline.recall.learn(late, anew=True)
+
+
+class Loading:
+    """Makes what is loaded, with one encoder and one index of words for all snapshots."""
+
+    def __init__(self, store: Store, kinds: Kinds, warn: Callable[[str], None]) -> None:
+        self._store, self._kinds, self._warn = store, kinds, warn
+        config = store.settings.section("encoder", EncoderConfig)
+        text = store.settings.section("text", TextConfig)
+        self._template = Template(text)
+        self._space = text_space(config, text)
+        # It follows the catalogue alone.
+        self.lexical = Lexical("lexical", store.catalogue.changed, self._template)
+        self._encoder: Encoder | None = None
+        if config.model != "none":
+            cache = store.directory / VECTORS
+            self._encoder = open_encoder(config, cache, read_only=store.read_only)
+        self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
+
+    def trained(
+        self,
+        snapshot: Snapshot,
+        columns: ItemColumns,
+        popularity: Popularity,
+        heard: Heard,
+        until: int,
+    ) -> Loaded:
+        """Return what a snapshot answers with; it knows all events of `heard` and items `until`.
+
+        Whatever is wrong with the snapshot is raised here, before anybody waits for it.
+        """
+        loaded = self._load(
+            Artefacts(snapshot.folder),
+            snapshot.id,
+            int(snapshot.manifest.get("offset", 0)),
+            columns,
+            popularity,
+        )
+        self.learn_items(loaded.served, self._unknown_to(snapshot, until))
+        loaded.learn_anew(heard)
+        _try(loaded.served, float(heard.after(0).times.max(initial=0.0)))
+        return loaded
+
+    def untrained(
+        self, columns: ItemColumns, popularity: Popularity, heard: Heard, until: int
+    ) -> Loaded:
+        """Return what answers before any training: what needs only to be counted."""
+        self.close_workspaces()
+        wanted = heard.after(0)
+        self._workspaces.append(tempfile.TemporaryDirectory(prefix="penchant-"))
+        folder = Artefacts(Path(self._workspaces[-1].name))
+        order = np.lexsort((wanted.times, wanted.users))
+        fit_covisitation(
+            wanted.users[order], wanted.items[order], wanted.times[order], columns.n, folder
+        )
+        counted = float(wanted.times.max(initial=0.0))
+        RecallPlan(text=self._encoder is not None, counted_until=counted).save(folder)
+        offset = int(wanted.offsets.max(initial=0))
+        loaded = self._load(folder, UNTRAINED, offset, columns, popularity)
+        self.learn_items(loaded.served, self._changed(0, until))
+        return loaded
+
+    def learn_items(self, served: Served, rows: pl.DataFrame) -> None:
+        """Give changed items their text vector, and with it a place in every text source."""
+        if self._encoder is None or not len(rows):
+            return
+        numbers = rows["number"].to_numpy().astype(np.int32)
+        try:
+            raw = self._encoder.encode(self._template(rows))
+        except Error as error:
+            self._warn(
+                f"{len(numbers)} items have no text vector until the directory is opened again: "
+                f"{error}"
+            )
+            return
+        served.learn_items(numbers, raw)
+
+    def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
+        """Encode the texts of items before they are stored: then no request has to wait for it."""
+        if self._encoder is None or not len(items):
+            return
+        texts = self._template(items)
+        if tell is None or not isinstance(self._encoder, CachedEncoder):
+            self._encoder.encode(texts)
+        else:
+            self._encoder.encode(texts, lambda done, total: tell("encode", done / total))
+
+    def close(self) -> None:
+        """Remove what this process kept on disk for itself."""
+        self.lexical.close()
+        if isinstance(self._encoder, CachedEncoder):
+            self._encoder.close()
+        self.close_workspaces()
+
+    def close_workspaces(self) -> None:
+        """Remove what was counted for an untrained answer."""
+        while self._workspaces:
+            self._workspaces.pop().cleanup()
+
+    def _load(
+        self,
+        folder: Artefacts,
+        snapshot: str,
+        offset: int,
+        columns: ItemColumns,
+        popularity: Popularity,
+    ) -> Loaded:
+        log, kinds = self._store.log, self._kinds
+        pasts = Pasts(lambda user, now: wanted_before(log, kinds, user, now))
+        served = load(
+            folder,
+            snapshot,
+            columns=columns,
+            popularity=popularity,
+            recent=pasts,
+            texts=self._encoder is not None,
+            encoder=self._encoder,
+            lexical=self.lexical,
+        )
+        return Loaded(served, pasts, offset)
+
+    def _unknown_to(self, snapshot: Snapshot, until: int) -> pl.DataFrame:
+        """Return the items whose text vectors a snapshot lacks: those that changed after it."""
+        texts = snapshot.manifest.get("texts", {})
+        known = bool(texts) and texts["space"] == self._space
+        return self._changed(int(texts["change"]) if known else 0, until)
+
+    def _changed(self, after: int, until: int) -> pl.DataFrame:
+        return self._store.catalogue.changed(after, until)[0]
+
+
+def _try(served: Served, now: float) -> None:
+    """Ask one question, so that a snapshot which cannot answer is found before anybody waits."""
+    n = served.columns.n
+    if n:
+        state = stateless(np.arange(min(n, 3), dtype=np.int32), now)
+        served.pipeline.run(Query(now=now, n_items=n, k=1), state)
