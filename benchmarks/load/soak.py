@@ -27,6 +27,7 @@ RATES = {
 """Requests a second of each kind: half of what a service is asked for when it is measured."""
 
 GROWTH = 0.05  # of a process, between the warm-up and the end
+GUESTS = 3_000  # people whom the shelf had not seen before
 EVERY = 5.0  # seconds between two looks at the memory
 
 
@@ -124,16 +125,19 @@ def wait(seconds: float, began: float) -> float:
 def soaked(ground: Ground, options: argparse.Namespace) -> bool:
     """Print what minutes of everything did to the service; return whether all of it held."""
     seconds = 60 * options.soak
-    leaving, staying = ground.people[:500], ground.people[500:]
+    quarter = len(ground.people) // 4
+    leaving, staying = ground.people[:quarter], ground.people[quarter:]
+    guests = [f"guest {number}" for number in range(GUESTS)]
+    rates = RATES | {"forget": min(RATES["forget"], len(leaving) / seconds)}
     memory, training, good = Memory(), Training(), True
-    with serving(ground.folder, options.workers) as service:
+    with serving(ground.folder, options.workers, "--effort", options.effort) as service:
         plan = planned(
             ground,
             service,
             options,
-            dict(RATES),
+            rates,
             seconds,
-            people=staying,
+            people=staying + guests,
             leaving=leaving,
             tag="soak",
         )
@@ -146,7 +150,7 @@ def soaked(ground: Ground, options: argparse.Namespace) -> bool:
                     training.ask(service, at)
                 training.follow(service, at)
             found = driving.result()
-        good &= verdicts(found, plan.rates)  # type: ignore[arg-type]
+        good &= verdicts(found, rates, {})
         while training.asked is not None and training.ended is None:
             training.follow(service, wait(EVERY, began))
         took = f"{training.asked or 0:.0f} to {training.ended or 0:.0f} s"

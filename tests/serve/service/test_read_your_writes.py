@@ -38,7 +38,7 @@ def check(found: dict[str, Any], events: int) -> None:
 
 
 def test_three_workers_ignore_nothing(trained_shelf: Path) -> None:
-    check(asked(trained_shelf, 300), 300)
+    check(asked(trained_shelf, 200), 200)
 
 
 @pytest.mark.slow
