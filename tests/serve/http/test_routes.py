@@ -25,6 +25,8 @@ CONTRACT = {
     "DELETE /v1/events",
     "DELETE /v1/events/{event_id}",
     "POST /v1/items",
+    "GET /v1/items",
+    "GET /v1/items/{item}",
     "DELETE /v1/items",
     "DELETE /v1/items/{item}",
     "POST /v1/links",
