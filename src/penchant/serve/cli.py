@@ -18,10 +18,12 @@ from penchant.serve.commands import (
     answering,
     demonstration,
     diagnosing,
+    experimenting,
     importing,
     keeping,
     keys,
     learning,
+    protocol,
     serving,
 )
 from penchant.serve.commands.terminal import DEBUG, Terminal
@@ -84,7 +86,10 @@ def _root(
     """An embedded recommender: a directory is one, and every event changes the very next answer."""
 
 
-for group in (demonstration, importing, learning, answering, serving, keeping, keys, diagnosing):
+for group in (
+    *(demonstration, importing, learning, answering, serving, protocol),
+    *(experimenting, keeping, keys, diagnosing),
+):
     group.register(app)
 
 

@@ -104,12 +104,6 @@ class Measured:
             keep_results(self._store.directory, self.results(now))
         return tuple(found)
 
-    def stop(self, experiment: str, variant: str, now: float, why: str) -> bool:
-        """Return whether the variant was running: somebody stops it by hand."""
-        ledger = next(one for one in self._ledgers if one.experiment.name == experiment)
-        stop = Stop(now, "hand", why, self._seen(ledger, now))
-        return self._stops.stop(experiment, variant, stop)
-
     def _stop(self, ledger: Ledger, decision: Decision, now: float) -> bool:
         stop = Stop(now, decision.metric, decision.why, self._seen(ledger, now))
         return self._stops.stop(decision.experiment, decision.variant, stop)

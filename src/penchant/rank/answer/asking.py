@@ -84,7 +84,7 @@ class Asking:
             )
         name = None if user_id is None else self._stored(user_id)
         user = -1 if name is None else int(self._store.people.numbers([name])[0])
-        policy, variant = self._variants.ask(name, context, now)
+        policy, variant = self._variants.ask(name, context, now, known=user >= 0)
         seen = policy.seen if seen is None else seen
         had = None if history is None else ids(history, "history")
         served, state = self._state(user, had, now, words)

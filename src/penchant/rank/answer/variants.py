@@ -6,6 +6,10 @@ no variant fills is the control. So a share that grows takes people from the con
 who was in a variant leaves it, as long as each fits its lane; with one or two variants always. No
 rule does that for three and more whatever their shares: a share above its lane goes on at the right
 end of the others.
+
+People take part once they are stored, by an event or by `add(users=...)`; until then they get what
+everybody gets. Were they counted from their first event on, but treated before, then whoever acts
+because of a variant would be counted, and whoever does not because of it would not.
 """
 
 from __future__ import annotations
@@ -108,15 +112,20 @@ class Variants:
         return cls(policy, experiments(store.settings, policy), stops)
 
     def ask(
-        self, name: str | None, context: Mapping[str, Any] | None, now: float
+        self,
+        name: str | None,
+        context: Mapping[str, Any] | None,
+        now: float,
+        *,
+        known: bool = True,
     ) -> tuple[Policy, str]:
         """Return the policy for somebody stored under `name`, and the variants it came from.
 
         Those are "experiment=variant", joined by ";", the control's among them, and "" where
-        somebody takes part in nothing: no experiment runs, theirs was stopped, or a visitor cannot
-        be told apart.
+        somebody takes part in nothing: no experiment runs, theirs was stopped, they are not
+        `known` yet, or a visitor cannot be told apart.
         """
-        if not self._experiments:
+        if not self._experiments or (name is not None and not known):
             return self._policy, ""
         stopped = self._stops.read()
         if stopped.halted:
