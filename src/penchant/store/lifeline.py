@@ -6,8 +6,8 @@ dies, even by a signal that no program can catch; whoever reads the other end le
 
 from __future__ import annotations
 
-import _thread
 import os
+import signal
 import sys
 import threading
 import time
@@ -42,10 +42,13 @@ def end_with_caller() -> None:
     It is interrupted first, which removes what it built; after `GRACE` seconds it is gone.
     """
     if os.environ.get(VARIABLE) == "stdin":
+        # Of jobs in the background of a shell it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         follow(sys.stdin.fileno(), _leave)
 
 
 def _leave() -> None:
-    _thread.interrupt_main()
+    # A real signal: it also ends what waits in the kernel.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     time.sleep(GRACE)
     os._exit(1)
