@@ -11,6 +11,7 @@ import pytest
 import penchant
 from penchant.evaluate.past import read_past, rebuild
 from penchant.evaluate.plan import plan
+from penchant.rank.answer.stops import Stops
 from penchant.store.open import open_store
 from penchant.store.tail import Position
 from penchant.types import InvalidInput
@@ -77,6 +78,8 @@ def test_what_is_rebuilt_holds_the_past_alone(past, tmp_path):
     assert again.events.drop("key").rows() == past.events.filter(keep).drop("key").rows()
     with penchant.open(tmp_path / "then") as engine:
         assert len(engine.recommend("u1", 5, now=made.split.cut)) == 5
+    # No experiment of the settings runs there.
+    assert Stops(tmp_path / "then").read().halted
 
 
 def test_leave_one_out_keeps_all_but_the_held_out_pairs(past):

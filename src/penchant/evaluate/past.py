@@ -20,6 +20,7 @@ from penchant.evaluate.plan import Plan
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.ratings import SCALES_FILE
 from penchant.interests.history import NOT_HAD
+from penchant.rank.answer.stops import Stops
 from penchant.store.frames import EVENTS, ITEMS
 from penchant.store.open import open_store
 from penchant.store.settings import FILE
@@ -130,6 +131,8 @@ def rebuild(past: Past, keep: npt.NDArray[np.bool_], target: Path) -> None:
     for name in (FILE, SCALES_FILE):
         if (past.directory / name).exists():
             shutil.copy2(past.directory / name, target / name)
+    # What is measured is what everybody gets, also of a period in which an experiment ran.
+    Stops(target).halt("this is a copy that an evaluation asks")
     if (past.directory / VECTORS).exists():
         # SQLite's own copy: another process may be writing the file.
         source = f"file:{past.directory / VECTORS}?mode=ro"

@@ -21,8 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from penchant.store.faults import StoreError, StoreReadOnly
 from penchant.store.lock import FileLock
-
-STOPS_FILE = "experiments.json"
+from penchant.store.place import STOPS_FILE
 
 
 @dataclass(frozen=True)
