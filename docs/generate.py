@@ -51,12 +51,13 @@ def commands() -> Iterator[str]:
 
 def verbs() -> Iterator[str]:
     """Yield the signature and the docstring of everything that is public."""
-    yield "### `penchant.open`"
-    yield ""
-    yield f"```python\npenchant.open{_signature(penchant.open)}\n```"
-    yield ""
-    yield inspect.getdoc(penchant.open)
-    yield ""
+    for name in ("open", "connect"):
+        yield f"### `penchant.{name}`"
+        yield ""
+        yield f"```python\npenchant.{name}{_signature(getattr(penchant, name))}\n```"
+        yield ""
+        yield inspect.getdoc(getattr(penchant, name))
+        yield ""
     for name, verb in vars(penchant.Engine).items():
         if name.startswith("_"):
             continue

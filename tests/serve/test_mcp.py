@@ -218,10 +218,6 @@ def test_what_stands_in_the_catalogue_stays_data(shelf: Path) -> None:
 
 
 def test_through_a_service_the_tools_are_the_same(shelf: Path) -> None:
-    reader, reading = fresh_key()
-    writer, writing = fresh_key()
-    keys = {"r": KeyConfig(reading, ("read",)), "w": KeyConfig(writing, ("write",))}
-
     async def ask(client: Client) -> Any:
         answer = await call(client, "recommend", user_id="ann", k=3)
         first = answer["items"][0]["item_id"]
@@ -230,33 +226,33 @@ def test_through_a_service_the_tools_are_the_same(shelf: Path) -> None:
         wanted = await call(client, "interests", user_id="ann")
         return (answer["items"], why, alike["items"], wanted)
 
+    embedded = talk(command(shelf), ask)
+    with penchant.open(shelf) as engine, serving(engine) as url:
+        through = talk(command(url), ask)
+    for ours, theirs in zip(through, embedded, strict=True):
+        assert without_scores(ours) == without_scores(theirs)
+
+
+def test_through_a_service_the_key_decides(shelf: Path) -> None:
+    reader, reading = fresh_key()
+    writer, writing = fresh_key()
+    keys = {"r": KeyConfig(reading, ("read",)), "w": KeyConfig(writing, ("write",))}
+
     async def refused(client: Client) -> str:
         return await mistake(client, "record", user_id="ann", item_id="w6")
 
     async def record(client: Client) -> bool:
         return bool((await call(client, "record", user_id="ann", item_id="w6"))["recorded"])
 
-    embedded = talk(command(shelf), ask)
     with (
         penchant.open(shelf) as engine,
         serving(engine, HttpConfig(rate_loopback=0.0, keys=keys)) as url,
     ):
-        through = talk(command(url, key=reader), ask)
-        for ours, theirs in zip(through, embedded, strict=True):
-            assert without_scores(ours) == without_scores(theirs)
         assert "scope 'write'" in talk(command(url, "--write", key=reader), refused)
         assert talk(command(url, "--write", key=writer), record)
         assert engine.export("ann")["events"][-1]["item_id"] == "w6"
-        done = subprocess.run(
-            [command(url).command, *command(url).args],
-            env=command(url).env,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 2
+        done = CliRunner().invoke(app, ["mcp", url])
+        assert done.exit_code == 2
         assert "expected a key" in done.stderr
         assert done.stdout == ""
 

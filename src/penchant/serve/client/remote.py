@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 from urllib.parse import quote
 
-from penchant.ingest.cells import checked_id, to_id
 from penchant.ingest.intake import Counts
-from penchant.ingest.times import seconds
 from penchant.measure.reports import Report, TrainReport
 from penchant.serve.client import answers, parcels, training
 from penchant.serve.client.connection import Connection
 from penchant.serve.client.problems import Conflict, NotFound, NotOverHttp
-from penchant.store.frames import ID_BYTES
+from penchant.serve.client.questions import check_columns, clock, ids, one_id, question
 from penchant.types import (
     Event,
     Explanation,
@@ -73,7 +71,7 @@ class Client:
         again: its items then count as the same. A failure in between leaves what was sent before.
         """
         given = {"items": items, "users": users, "links": links}
-        _check(columns)
+        check_columns(columns)
         if columns is not None and sum(one is not None for one in given.values()) > 1:
             raise InvalidInput(
                 "columns= says which column is which of one table; add one table at a time with it"
@@ -96,13 +94,13 @@ class Client:
         again after a lost answer is one event; such a repetition counts as known. An absent time
         means `now`; left out, it is the clock of the service.
         """
-        clock = None if now is None else seconds(now)
+        moment = clock(now)
         if isinstance(events, Event | Mapping) and columns is None:
-            body = parcels.event_body(events, clock)
+            body = parcels.event_body(events, moment)
             answer = self._connection.ask("POST", "/v1/events", harmless=True, body=body)
             return Counts(parcels.plain_counts(answer))
-        _check(columns)
-        return self._sent(parcels.events(events, columns, clock), None)
+        check_columns(columns)
+        return self._sent(parcels.events(events, columns, moment), None)
 
     @overload
     def train(
@@ -149,14 +147,14 @@ class Client:
         `more` asks again at the same moment for what was not shown. Tell the service what was not
         shown to anybody with `log=False`; explain() then knows nothing of it.
         """
-        body = _question(k, context, text, now, history, log)
+        body = question(k, context, text, now, history, log)
         if user_id is not None:
-            body["user_id"] = _id(user_id, "user_id")
+            body["user_id"] = one_id(user_id, "user_id")
         if where is not None:
             body["where"] = where
         if seen is not None:
             body["seen"] = seen
-        return self._recommended(body, _ids(exclude, "exclude"), ())
+        return self._recommended(body, ids(exclude, "exclude"), ())
 
     def rank(
         self,
@@ -173,9 +171,9 @@ class Client:
 
         Items the catalogue has never heard of come last, in the order given.
         """
-        body = _question(None, context, text, now, history, log)
-        body["items"] = _ids(items, "items")
-        params = {"user_id": None if user_id is None else _id(user_id, "user_id")}
+        body = question(None, context, text, now, history, log)
+        body["items"] = ids(items, "items")
+        params = {"user_id": None if user_id is None else one_id(user_id, "user_id")}
         data = self._connection.ask("POST", "/v1/rank", harmless=True, params=params, body=body)
         slate = answers.slate(data, lambda k: _nothing(slate, k))
         return slate
@@ -190,8 +188,8 @@ class Client:
         seen: Seen | None = None,
     ) -> pl.DataFrame:
         """Return a frame user_id, item_id, score, rank (from 1): the slates of many people."""
-        people = _ids(user_ids, "user_ids")
-        body = _question(k, context, None, now, None, None)
+        people = ids(user_ids, "user_ids")
+        body = question(k, context, None, now, None, None)
         if seen is not None:
             body["seen"] = seen
         slates: list[Mapping[str, Any]] = []
@@ -204,11 +202,11 @@ class Client:
 
     def similar(self, item_id: str, k: int = 10, *, now: Moment = None) -> Slate:
         """Return the `k` items most like this one, by behaviour and by text."""
-        return self._similar(_id(item_id, "item_id"), k, _clock(now), ())
+        return self._similar(one_id(item_id, "item_id"), k, clock(now), ())
 
     def items(self, item_ids: Iterable[str]) -> tuple[Item, ...]:
         """Return what the catalogue holds of items, in this order, without those it does not."""
-        wanted = _ids(item_ids, "item_ids")
+        wanted = ids(item_ids, "item_ids")
         found: list[Item] = []
         for start in range(0, len(wanted), ITEMS):
             params = {"item_id": wanted[start : start + ITEMS]}
@@ -218,15 +216,15 @@ class Client:
 
     def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
         """Return the person's interests by name, strongest first, with trend and evidence."""
-        params = {"user_id": _id(user_id, "user_id"), "now": _clock(now)}
+        params = {"user_id": one_id(user_id, "user_id"), "now": clock(now)}
         data = self._connection.ask("GET", "/v1/users/interests", harmless=True, params=params)
         return answers.interests(data["interests"])
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; a slate's id is enough. It must have been logged."""
-        slate_id = _id(slate.id if isinstance(slate, Slate) else slate, "slate")
+        slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")
         path = f"/v1/slates/{quote(slate_id, safe='')}/reasons"
-        params = {"item_id": _id(item_id, "item_id")}
+        params = {"item_id": one_id(item_id, "item_id")}
         try:
             data = self._connection.ask("GET", path, harmless=True, params=params)
         except NotFound as error:
@@ -256,7 +254,7 @@ class Client:
 
     def activate(self, snapshot_id: str) -> Release:
         """Return the snapshot that serves from now on: back to an older one, or forward again."""
-        path = f"/v1/snapshots/{quote(_id(snapshot_id, 'snapshot_id'), safe='')}:activate"
+        path = f"/v1/snapshots/{quote(one_id(snapshot_id, 'snapshot_id'), safe='')}:activate"
         try:
             return answers.release(self._connection.ask("POST", path, harmless=True))
         except NotFound as error:
@@ -286,14 +284,14 @@ class Client:
             "POST",
             "/v1/users/merge",
             harmless=False,
-            params={"user_id": _id(user_id, "user_id")},
-            body={"into": _id(into, "user_id")},
+            params={"user_id": one_id(user_id, "user_id")},
+            body={"into": one_id(into, "user_id")},
         )
         return int(data["moved"])
 
     def export(self, user_id: str) -> dict[str, Any]:
         """Return everything the engine holds about a person, as plain data."""
-        params = {"user_id": _id(user_id, "user_id")}
+        params = {"user_id": one_id(user_id, "user_id")}
         return dict(self._connection.ask("GET", "/v1/users", harmless=True, params=params))
 
     def backup(self, target: str | Path, *, key: bool = True) -> NoReturn:
@@ -372,60 +370,12 @@ class Client:
         return answers.slate({**data, "recommendations": left}, further, shown)
 
     def _gone(self, path: str, name: str, given: str) -> int:
-        data = self._connection.ask("DELETE", path, harmless=False, params={name: _id(given, name)})
+        data = self._connection.ask(
+            "DELETE", path, harmless=False, params={name: one_id(given, name)}
+        )
         return int(data["removed"])
-
-
-def _question(
-    k: int | None,
-    context: Mapping[str, Any] | None,
-    text: str | None,
-    now: Moment,
-    history: Sequence[str] | None,
-    log: bool | None,
-) -> dict[str, Any]:
-    """Return what the questions have in common, without what was left out."""
-    if context is not None and not isinstance(context, Mapping):
-        raise InvalidInput(f"context is a mapping, got {type(context).__name__} {context!r:.80}")
-    body: dict[str, Any] = {"k": k, "context": context, "text": text, "log": log}
-    body |= {"now": _clock(now), "history": None if history is None else _ids(history, "history")}
-    return {name: value for name, value in body.items() if value is not None}
 
 
 def _nothing(slate: Slate, k: int) -> Slate:
     """Return the empty slate that comes after a list which was ranked whole."""
     return Slate((), slate.id, slate.snapshot, slate.user_id, slate.now, continuation=None)
-
-
-def _clock(now: Moment) -> float | None:
-    return None if now is None else seconds(now)
-
-
-def _id(given: object, name: str) -> str:
-    """Return an id as text; InvalidInput where it is none."""
-    found = checked_id(to_id(given, name), name)
-    if found is None:
-        raise InvalidInput(f"expected {name} of 1 to {ID_BYTES} bytes, got {given!r:.80}")
-    return found
-
-
-def _ids(given: Iterable[object], name: str) -> list[str]:
-    """Return a collection of ids as a list; InvalidInput where it is something else."""
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise InvalidInput(
-            f"{name} is a collection of ids, got {type(given).__name__} {given!r:.80}"
-        )
-    return [_id(one, name) for one in given]
-
-
-def _check(columns: Mapping[str, str] | None) -> None:
-    if columns is None:
-        return
-    if isinstance(columns, Mapping) and all(
-        isinstance(name, str) for pair in columns.items() for name in pair
-    ):
-        return
-    raise InvalidInput(
-        f"columns is a mapping of our names to those of the table, such as "
-        f'{{"item_id": "sku"}}; got {type(columns).__name__} {columns!r:.80}'
-    )
