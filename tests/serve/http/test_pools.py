@@ -118,7 +118,7 @@ def test_a_stop_finishes_what_was_accepted(
     record = engine.record
 
     def slowly(*given: Any) -> Any:
-        time.sleep(0.5)
+        time.sleep(1.0)
         return record(*given)
 
     monkeypatch.setattr(engine, "record", slowly)
@@ -130,6 +130,8 @@ def test_a_stop_finishes_what_was_accepted(
                 return client.post("/v1/events", json=event).status_code
 
         told = [crowd.submit(tell, number) for number in range(8)]
-        time.sleep(0.3)
+        until = time.monotonic() + 10
+        while live.reception.records.inside < 8 and time.monotonic() < until:
+            time.sleep(0.01)
     assert [one.result() for one in told] == [200] * 8
     assert len(engine.export("u")["events"]) == 8

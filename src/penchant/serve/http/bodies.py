@@ -19,9 +19,6 @@ LINES = "application/x-ndjson"
 _LINES = frozenset({LINES, "application/ndjson", "application/jsonl", "application/json-lines"})
 # What `curl -d` says of everything it sends.
 _FORM = "application/x-www-form-urlencoded"
-# A body that is too large is read on for so long before the connection is closed: who only listens
-# after the last byte would otherwise be cut off without ever hearing why.
-LINGER_BYTES, LINGER_SECONDS = 33_554_432, 2.0
 
 
 class Room:
@@ -70,6 +67,7 @@ class Lease:
                 "second, or send fewer rows at once",
                 retry_after=1,
                 headers={"Connection": "close"},
+                linger=True,
             )
         self.held += size
 
@@ -107,7 +105,6 @@ async def read(request: Request, lease: Lease, most: int, seconds: float) -> byt
     """Return the body: 413 beyond `most` bytes, 408 where it takes longer than `seconds`."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most:
-        await _linger(request, int(declared))
         raise _too_large(f"{int(declared):,}", most)
     parts: list[bytes] = []
     size = 0
@@ -133,8 +130,6 @@ async def read(request: Request, lease: Lease, most: int, seconds: float) -> byt
             "in smaller pieces",
             headers={"Connection": "close"},
         ) from None
-    parts.clear()
-    await _linger(request, most)
     raise _too_large("more", most)
 
 
@@ -144,23 +139,8 @@ def _too_large(came: str, most: int) -> Problem:
         f"expected a body of at most {most:,} bytes, got {came}; send the rows in several pieces "
         "(NDJSON is easy to cut), or have body_bytes raised in section [http] of penchant.toml",
         headers={"Connection": "close"},
+        linger=True,
     )
-
-
-async def _linger(request: Request, size: int) -> None:
-    """Read on and keep nothing, for a moment."""
-    if size > LINGER_BYTES:
-        return
-    left = LINGER_BYTES
-    try:
-        async with asyncio.timeout(LINGER_SECONDS):
-            while left > 0:
-                message = await request.receive()
-                left -= len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    return
-    except TimeoutError:
-        return
 
 
 def document(body: bytes) -> Any:

@@ -57,6 +57,8 @@ async def merge(reception: Reception, call: Call) -> Response:
         into = members(one_object(body), {"into": ID}).get("into")
         if into is None:
             raise Problem(422, "expected into, the id of who the visitor turned out to be")
+        if str(into) == user:
+            raise Problem(422, f"expected two people, got {user!r:.80} as visitor and as into")
 
         def work() -> bytes:
             return orjson.dumps({"moved": reception.engine.merge(user, into=into)})

@@ -57,8 +57,8 @@ class Pool:
             async with asyncio.timeout(self.timeout):
                 return await asyncio.wrap_future(done)
         except TimeoutError as error:
-            if done.done() and not done.cancelled() and done.exception() is error:
-                raise
+            if not done.cancelled() and done.done() and isinstance(done.exception(), TimeoutError):
+                raise  # of the work itself
             raise Problem(
                 503,
                 f"no answer within {self.timeout:g} s; ask again in a moment (an event with an "

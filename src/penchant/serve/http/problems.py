@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from penchant.ingest.cells import Refused
 from penchant.language.endpoint import EndpointFailed
@@ -21,6 +24,7 @@ from penchant.store.snapshots import SnapshotDamaged
 from penchant.types import Error, InvalidInput
 
 MEDIA = "application/problem+json"
+LINGER_BYTES, LINGER_SECONDS = 33_554_432, 2.0
 TYPE = "urn:penchant:problem:"
 
 NAMES: Mapping[int, tuple[str, str]] = {
@@ -43,13 +47,17 @@ NAMES: Mapping[int, tuple[str, str]] = {
 
 @dataclass
 class Problem(Exception):
-    """A request that is refused; `detail` says what was expected, what came, and what to do."""
+    """A request that is refused; `detail` says what was expected, what came, and what to do.
+
+    `members` are added to the document; with `linger` the rest of the body is read first.
+    """
 
     status: int
     detail: str
     retry_after: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, Any] = field(default_factory=dict)
+    linger: bool = False
 
     def response(self, request_id: str) -> Response:
         """Return the document, `instance` being the id of the request."""
@@ -65,9 +73,38 @@ class Problem(Exception):
             "instance": request_id,
             **self.members,
         }
-        return Response(
+        kind = Lingering if self.linger else Response
+        return kind(
             orjson.dumps(document), status_code=self.status, headers=headers, media_type=MEDIA
         )
+
+
+class Lingering(Response):
+    """An answer after which the rest of a body is read and thrown away, for a moment.
+
+    Who listens only after the last byte was sent would otherwise find the line cut, and never hear
+    why.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, read on, close."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        left = LINGER_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while left > 0:
+                    message = await receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _phrase(status: int) -> str:

@@ -323,6 +323,16 @@ class Ready(Closed):
 MODELS: tuple[type[BaseModel], ...] = (
     *(Problem, Item, User, Link, Event, Counts, Removed, Forgotten, Moved, Slate),
     *(RecommendRequest, RankRequest, BatchRequest, BatchAnswer, Interests, Export, MergeRequest),
-    *(Explanations, Training, Snapshot, Snapshots, Status, Live, Ready),
+    *(
+        CatalogueItem,
+        CatalogueItems,
+        Explanations,
+        Training,
+        Snapshot,
+        Snapshots,
+        Status,
+        Live,
+        Ready,
+    ),
 )
 """Those that a route names; the ones inside them come with them."""
