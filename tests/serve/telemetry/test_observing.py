@@ -107,3 +107,12 @@ def test_what_holds_for_the_directory_and_its_trainings_is_told() -> None:
     assert found['penchant_trainings_total{outcome="failed"}'] == 1
     assert found["penchant_training_seconds"] == 2.5
     assert found["penchant_snapshot_age_seconds"] > 1e9
+
+
+def test_findings_that_are_over_are_told_as_none() -> None:
+    telemetry = Telemetry()
+    telemetry.found({("rate", "warning"): 2, ("item", "notice"): 1})
+    telemetry.found({("item", "notice"): 3})
+    found = samples(telemetry)
+    assert found['penchant_findings{kind="rate",severity="warning"}'] == 0
+    assert found['penchant_findings{kind="item",severity="notice"}'] == 3

@@ -25,7 +25,7 @@ MOST = 4096  # connections of one worker
 PATIENCE = 0.005  # seconds a connection is left for another worker
 SLACK = 1  # so many more than another a worker may hold: waiting for exact equality costs more
 DRAIN = 0.05  # seconds in which what was accepted last may say what it wants
-HEADERS = 15.0  # seconds for the head of a request
+HEADERS = 10.0  # seconds for the head of a request
 _FULL = 0.1
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NICE = 10  # who answers comes before who learns
 BEAT = 0.25  # seconds between two looks at what is due
 _LOCK_EVERY = 1.0
+_AFTER_TROUBLE = 5.0
 
 _log = logging.getLogger("penchant.background")
 
@@ -44,14 +45,16 @@ class Duty:
     _at: float = 0.0
 
     def __call__(self, telemetry: Telemetry) -> None:
-        """Do it if it is due; what goes wrong is told, and tried again the next time."""
+        """Do it if it is due; what goes wrong is told, and tried again a little later."""
         if time.monotonic() < self._at:
             return
-        self._at = time.monotonic() + self.every
+        pause = self.every
         try:
             self.do()
         except Exception as error:  # one duty must not end the others
             telemetry.trouble(self.name, error)
+            pause = max(pause, _AFTER_TROUBLE)
+        self._at = time.monotonic() + pause
 
 
 def main() -> int:

@@ -122,19 +122,15 @@ def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) ->
 
 
 def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading.Event) -> None:
-    """Follow the log while nobody asks, and tell how far behind this process was."""
-    behind_since: float | None = None
+    """Follow the log while nobody asks, and tell for how long this process was behind it."""
+    level = time.monotonic()  # when it knew everything the last time
     while not ended.wait(TICK):
         try:
-            status = engine.status()
-            if status.lag:
-                behind_since = behind_since or time.monotonic() - TICK
-            engine.stages()  # follows: a new snapshot, too, is found before somebody asks
-            behind = 0.0 if behind_since is None else time.monotonic() - behind_since
+            # A new snapshot, and what others wrote, are taken in before somebody has to wait.
             status = engine.status()
             if not status.lag:
-                behind_since = None
-            telemetry.observe(status, behind, server.connections)
+                level = time.monotonic()
+            telemetry.observe(status, time.monotonic() - level, server.connections)
         except Error as error:
             telemetry.trouble("follow", error)
 

@@ -105,6 +105,9 @@ class Metrics:
         self.training_next = latest(
             "training_next_seconds", "When the next training is due, since the epoch; 0: never."
         )
+        self.findings = latest(
+            "findings", "What the watch over the log found and lasts.", "kind", "severity"
+        )
         self.trainings = counter("trainings_total", "Trainings that ended.", "outcome")
 
     def also(self, collector: Collector) -> None:

@@ -44,6 +44,7 @@ class Telemetry:
         self._traces = traces
         self._process = process
         self._reasons: set[str] = set()
+        self._findings: set[tuple[str, str]] = set()
         self.metrics.also(_Shown(self))
 
     def request(
@@ -161,6 +162,14 @@ class Telemetry:
             began, ended = state.get("started"), state.get("ended")
             if began is not None and ended is not None:
                 self.metrics.training_seconds.set(max(0.0, ended - began))
+
+    def found(self, lasting: Mapping[tuple[str, str], int]) -> None:
+        """Set how many findings of the watch last, by kind and severity; those not named: none."""
+        for gone in self._findings - set(lasting):
+            self.metrics.findings.labels(*gone).set(0)
+        self._findings |= set(lasting)
+        for (kind, severity), many in lasting.items():
+            self.metrics.findings.labels(kind, severity).set(many)
 
     def trouble(self, where: str, error: BaseException) -> None:
         """Count and log something that went wrong beside the requests."""
