@@ -6,19 +6,25 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 import penchant
 import world
 from penchant import Event
+from penchant.evaluate.experiment import following
 from penchant.evaluate.experiment.measured import Measured, check, read_results, results
-from penchant.evaluate.experiment.results import Result
-from penchant.rank.answer.stops import Stops
+from penchant.evaluate.experiment.results import Result, result
+from penchant.rank.answer.stops import Stopped, Stops
 from penchant.serve.cli import app
+from penchant.store.impressions import Impression
 from penchant.store.open import open_store
 from penchant.types import Slate
 from shelves import MUTE, filled, ids, mute
+
+from . import traffic
 
 START = float(world.NOW)
 KEEPING = f"""
@@ -130,6 +136,8 @@ def test_what_is_followed_is_what_a_fresh_look_finds(shelf: Path) -> None:
         for step in range(120):
             crowd.visit(people[step % 37])
             if step % 17 == 0:
+                # Two hours of the log pass in the time that a slate takes to the disk.
+                engine._store.impressions.flush()
                 measured.follow()
             if step == 60:
                 assert engine.forget("person-3") > 0
@@ -162,6 +170,62 @@ def test_somebody_takes_part_once_they_are_known(shelf: Path) -> None:
         assert told() == ""
         engine.record(Event("somebody", "w1", "click", START - 1.0), now=START)
         assert told() in ("again=control", "again=kept")
+
+
+def test_both_logs_are_read_side_by_side_in_pieces_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slates and events of ten days in a store: neither log is read far ahead of the other."""
+    experiment_ = traffic.experiment(3)
+    shown, events = traffic.traffic(
+        traffic.Shop(people=150, visits=6.0, clicks=0.1, before=3), experiment_, 3
+    )
+    settings = (
+        f"[experiments.{experiment_.name}]\nstart = {traffic.START}\n"
+        f"[experiments.{experiment_.name}.variants.new]\nshare = 0.5\n"
+        "[feedback]\nslates = 300\n"
+    )
+    directory = mute(tmp_path / "shelf", MUTE + settings)
+    with penchant.open(directory) as engine:
+        engine.add([{"item_id": f"i{n}"} for n in range(traffic.ITEMS)])
+        engine.add(users=[{"user_id": f"u{n}"} for n in range(150)])
+        frame = {
+            "user_id": [f"u{n}" for n in events.users],
+            "item_id": [f"i{n}" for n in events.items],
+            "event": [events.kind_names[n] for n in events.kinds],
+            "timestamp": events.times,
+            "value": pl.Series(events.values.astype(float), nan_to_null=True),
+            "event_id": [str(n) for n in events.offsets],
+        }
+        assert engine.record(pl.DataFrame(frame), now=traffic.START + 1e7)["new"] == len(events)
+        store = engine._store
+        assert store.people.numbers(["u0", "u149"]).tolist() == [0, 149]
+        for n, slate in enumerate(shown.slates):
+            at = slice(int(shown.starts[n]), int(shown.starts[n + 1]))
+            store.impressions.add(
+                Impression(
+                    slate_id=slate,
+                    user=int(shown.users[n]),
+                    now=float(shown.times[n]),
+                    snapshot="none",
+                    items=shown.items[at],
+                    scores=np.zeros(traffic.K, dtype=np.float32),
+                    propensities=shown.propensities[at],
+                    features=np.zeros((traffic.K, 0), dtype=np.float32),
+                    variant=shown.variants[n],
+                )
+            )
+        store.impressions.flush()
+        now = traffic.START + 30 * 86_400.0
+        truth = result(traffic.folded(experiment_, shown, events), Stopped(), now)
+        for size in (20, 5_000):
+            monkeypatch.setattr(following, "PART", size)
+            found = one(results(store, now))
+            assert found.people == truth.people
+            for mine, its in zip(found.comparisons, truth.comparisons, strict=True):
+                assert mine.metric == its.metric
+                assert mine.effect.treated == pytest.approx(its.effect.treated, nan_ok=True)
+                assert mine.effect.low == pytest.approx(its.effect.low, nan_ok=True)
 
 
 def test_experiments_that_do_not_run_cost_nothing(tmp_path: Path) -> None:

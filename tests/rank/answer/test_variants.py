@@ -13,7 +13,7 @@ import world
 from penchant import Error
 from penchant.rank.answer.experiments import ExperimentConfig, experiments
 from penchant.rank.answer.stops import STOPS_FILE, Stop, Stops
-from penchant.rank.answer.variants import Experiment, Lanes, Variants, place, variants_of
+from penchant.rank.answer.variants import Experiment, Lanes, Variants, key_of, place, variants_of
 from penchant.store.settings import Settings, SettingsError
 from penchant.types import Policy
 from shelves import MUTE, filled, ids, mute
@@ -61,16 +61,17 @@ def split(experiment: Experiment) -> dict[str, str | None]:
 
 def test_a_place_is_the_same_for_ever() -> None:
     # Written down: another hash would move everybody who takes part in an experiment now.
-    assert place("doors", "ann") == pytest.approx(0.3307136979313472, abs=1e-15)
-    assert place("doors", "ann") != place("doors", "ann", visitor=True)
-    assert place("doors", "ann") != place("other", "ann")
-    assert place("a", "b") != place("ab", "")
-    assert 0.0 <= place("", "") < 1.0
+    doors = key_of("doors")
+    assert place(doors, "ann") == pytest.approx(0.3307136979313472, abs=1e-15)
+    assert place(doors, "ann") != place(doors, "ann", visitor=True)
+    assert place(doors, "ann") != place(key_of("other"), "ann")
+    assert place(key_of("a"), "b") != place(key_of("ab"), "")
+    assert 0.0 <= place(key_of(""), "") < 1.0
 
 
 def test_places_are_uniform_and_those_of_two_salts_independent() -> None:
-    one = np.array([place("one", name) for name in PEOPLE])
-    two = np.array([place("two", name) for name in PEOPLE])
+    one = np.array([place(key_of("one"), name) for name in PEOPLE])
+    two = np.array([place(key_of("two"), name) for name in PEOPLE])
     counts, _, _ = np.histogram2d(one, two, bins=10, range=[[0, 1], [0, 1]])
     expected = len(PEOPLE) / 100
     # Chi-square with 99 degrees: 149 is the point that one in a thousand exceeds.

@@ -42,6 +42,7 @@ class Following:
     def __init__(self, store: Store, config: FeedbackConfig, kinds: Kinds, since: float) -> None:
         self._store = store
         self._since = since
+        self._size = max(1, min(PART, config.slates // 4))  # of what is remembered
         self._attribution = Attribution(config, kinds)
         self._number = self._offset = 0
         self._time = -math.inf
@@ -53,20 +54,20 @@ class Following:
         """
         # Events that are there now; their slates, which are read after them, are then there too.
         until = self._store.log.last()
-        events = self._store.log.scan(self._offset, PART, until)
+        events = self._store.log.scan(self._offset, self._size, until)
         while len(events):
-            shown = self._store.impressions.after(self._number, PART)
-            if len(shown):
-                yield self._part(shown, nothing_done())
-                ready = self._ready(events)
-            else:
+            ready = self._ready(events)
+            if not ready:
+                shown = self._store.impressions.after(self._number, self._size)
+                if len(shown):
+                    yield self._part(shown, nothing_done())
+                    continue
                 ready = len(events)
-            if ready:
-                yield self._part(nothing_shown(), chosen(events, slice(0, ready)))
-                events = chosen(events, slice(ready, None))
+            yield self._part(nothing_shown(), chosen(events, slice(0, ready)))
+            events = chosen(events, slice(ready, None))
             if not len(events):
-                events = self._store.log.scan(self._offset, PART, until)
-        while len(shown := self._store.impressions.after(self._number, PART)):
+                events = self._store.log.scan(self._offset, self._size, until)
+        while len(shown := self._store.impressions.after(self._number, self._size)):
             yield self._part(shown, nothing_done())
         if settle:
             answers = self._attribution.settle()

@@ -28,18 +28,19 @@ from penchant.types import Policy
 _PERSON, _VISITOR = b"penchant.person", b"penchant.visit"
 
 
-def place(salt: str, name: str, *, visitor: bool = False) -> float:
-    """Return where in [0, 1) a name falls: uniform, and independent for every salt.
+def key_of(salt: str) -> bytes:
+    """Return the key of the hash that a salt stands for."""
+    return blake2b(salt.encode(), digest_size=16).digest()
+
+
+def place(key: bytes, name: str, *, visitor: bool = False) -> float:
+    """Return where in [0, 1) a name falls: uniform, and independent for every key.
 
     A visitor is never taken for the person whose id happens to be the same text.
     """
     told = name.encode(errors="surrogatepass")
-    digest = blake2b(
-        told,
-        digest_size=8,
-        key=blake2b(salt.encode(), digest_size=16).digest(),
-        person=_VISITOR if visitor else _PERSON,
-    ).digest()
+    person = _VISITOR if visitor else _PERSON
+    digest = blake2b(told, digest_size=8, key=key, person=person).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53  # what a float holds exactly
 
 
@@ -71,14 +72,15 @@ class Experiment:
 
     name: str
     config: ExperimentConfig
-    salt: str
+    key: bytes
     lanes: Lanes
 
     @classmethod
     def of(cls, name: str, config: ExperimentConfig) -> Experiment:
         """Return the experiment of a section."""
         shares = tuple(one.share for one in config.variants.values())
-        return cls(name, config, config.salt or name, Lanes(tuple(config.variants), shares))
+        lanes = Lanes(tuple(config.variants), shares)
+        return cls(name, config, key_of(config.salt or name), lanes)
 
     def runs(self, now: float) -> bool:
         """Return whether it has started and not ended."""
@@ -87,11 +89,11 @@ class Experiment:
     def variant(self, name: str | None, context: Mapping[str, Any] | None = None) -> str | None:
         """Return the variant of a person, or of a visitor by the context; None: left out."""
         if name is not None:
-            return self.lanes.variant(place(self.salt, name))
+            return self.lanes.variant(place(self.key, name))
         session = (context or {}).get(self.config.visitors)
         if session is None or session == "":
             return None
-        return self.lanes.variant(place(self.salt, str(session), visitor=True))
+        return self.lanes.variant(place(self.key, str(session), visitor=True))
 
 
 class Variants:
