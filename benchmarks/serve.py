@@ -64,16 +64,19 @@ def main() -> int:
             run = read_your_writes
         elif options.soak:
             run = soaked
-        before = pace()
+        before = paces()
         good = run(ground, options)
-        print(surroundings(before, pace()))
+        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        print(f"{os.cpu_count()} cores, load {load}, pace {before} before and {paces()} after")
     return 0 if good else 1
 
 
-def surroundings(before: float, after: float) -> str:
-    """Return what the machine was like."""
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    return f"{os.cpu_count()} cores, load {load}, pace {before:.0f} and {after:.0f} ms"
+def paces() -> str:
+    """Return the milliseconds of a fixed piece of work, by the wall and of the CPU."""
+    used = time.process_time()
+    wall = pace()
+    # The middle of five runs; the mean of their share of the CPU.
+    return f"{wall:.0f} ms ({200 * (time.process_time() - used):.0f} of the CPU)"
 
 
 def loaded(ground: Ground, options: argparse.Namespace) -> bool:
