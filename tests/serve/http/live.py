@@ -17,8 +17,8 @@ from fastapi import FastAPI
 import penchant
 from penchant.serve.http.app import build
 from penchant.serve.http.config import HttpConfig
+from penchant.serve.http.head import Head
 from penchant.serve.http.reception import Reception
-from penchant.serve.service.accepting import Connection
 from penchant.serve.service.control import Control
 from penchant.serve.telemetry.observing import Telemetry
 
@@ -92,7 +92,7 @@ def served(
         app,
         port=0,
         loop="uvloop",
-        http=Connection,
+        http=Head,
         ws="none",
         lifespan="on",
         log_config=None,

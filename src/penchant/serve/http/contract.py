@@ -399,6 +399,9 @@ def _watching() -> tuple[Route, ...]:
 
 
 def routes() -> tuple[Route, ...]:
-    """Return every route; where two paths fit, the first answers."""
-    prefixed = (*_asking(), *_taking(), *SHOWN, *_about_people(), *_learning())
+    """Return every route; where two paths fit, the first answers.
+
+    They are tried in this order, so those that are asked for most come first.
+    """
+    prefixed = (*_taking()[:1], *_asking(), *_taking()[1:], *SHOWN, *_about_people(), *_learning())
     return (*(replace(one, path=PREFIX + one.path) for one in prefixed), *_watching())

@@ -96,6 +96,8 @@ def fresh_key() -> tuple[str, str]:
 
 def is_loopback(host: str) -> bool:
     """Return whether an address, or the name localhost, is this machine alone."""
+    if host in ("127.0.0.1", "localhost"):
+        return True  # of nearly every call, and reading addresses takes its time
     name = host.strip("[]").lower()
     if name == "localhost":
         return True

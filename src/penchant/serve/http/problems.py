@@ -39,6 +39,7 @@ NAMES: Mapping[int, tuple[str, str]] = {
     415: ("unsupported-media-type", "The body is of another kind than expected"),
     422: ("invalid-input", "The input cannot be believed"),
     429: ("too-many-requests", "Too many requests"),
+    431: ("head-too-large", "The request line and headers are too large"),
     500: ("unexpected", "Something unexpected happened"),
     503: ("unavailable", "Not possible at the moment"),
 }

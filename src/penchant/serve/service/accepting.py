@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from penchant.serve.http.head import Head
 from penchant.serve.service.board import Board
 
 QUEUE = 2048  # connections that the kernel holds until somebody accepts them
@@ -29,7 +29,7 @@ HEADERS = 10.0  # seconds for the head of a request
 _FULL = 0.1
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Head):
     """One connection; a client that does not finish the head of a request loses it."""
 
     _deadline: asyncio.TimerHandle | None = None
