@@ -1,0 +1,217 @@
+"""The watch over a recommender: what it reads, where it stands, and what it tells.
+
+Everything is a fold over the log with a stored position. `watch/state.json` holds where it stands
+and what was counted; the events of the last two days are read again at a start. So a process that
+was killed goes on where it stood, and what a person did lies nowhere but in the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from penchant.engine import Engine
+from penchant.evaluate.watch.config import WatchConfig
+from penchant.evaluate.watch.counts import BACK, TICK
+from penchant.evaluate.watch.course import KEPT, VERSION, Course
+from penchant.evaluate.watch.finding import Finding
+from penchant.evaluate.watch.findings import Findings
+from penchant.evaluate.watch.meaning import Meaning
+from penchant.evaluate.watch.packing import read, write
+from penchant.evaluate.watch.reading import happened, newest, slates, texts
+from penchant.ingest.kinds import Kinds
+from penchant.ingest.privacy import PrivacyConfig
+from penchant.store.open import open_store
+from penchant.store.tail import Position
+from penchant.types import Error, Floats
+
+STATE = Path("watch") / "state.json"
+WEEK = 7 * 86_400.0
+_READ = 200_000  # events read at once
+_OWN = 1_000  # events of a person looked up, of
+_DAYS = 60.0  # days
+
+
+class Watch:
+    """Looks at the log of a directory each time it is asked to; one process at a time.
+
+    `url` is that of the tables, if they lie in PostgreSQL. Close it, or use `with`.
+    """
+
+    def __init__(
+        self, directory: str | Path, url: str | None = None, *, config: WatchConfig | None = None
+    ) -> None:
+        self._store = open_store(directory, url, read_only=True)
+        self._url = url
+        self.directory = self._store.directory
+        settings = self._store.settings
+        self.config = settings.section("watch", WatchConfig) if config is None else config
+        self._kinds = Kinds.from_settings(settings)
+        self._meaning = Meaning(self._store)
+        self._engine: Engine | None = None
+        # Under pseudonyms nobody can be asked for by the name they are stored under.
+        hidden = settings.section("privacy", PrivacyConfig).pseudonyms
+        self._course = self._begin(Findings.load(self.directory), replayed=not hidden)
+        self._position, self._settled = Position(), 0
+        self._slates, self._slates_settled = 0, 0
+        self._restore()
+
+    @property
+    def findings(self) -> Findings:
+        """Everything that was found, what lasts and what is over."""
+        return self._course.findings
+
+    def look(self, now: float) -> tuple[Finding, ...]:
+        """Return the findings that are new, worse or over at `now` (seconds), and store them all.
+
+        Costs milliseconds when nothing came. What it raises, it raises before anything is stored.
+        """
+        if self._course.judged * TICK > now + 3600.0:
+            self._anew()  # a clock was ahead, and everything counted until then is out of reach
+        gone = self._read(now)
+        before = self._course.judged
+        changed = self._course.look(now)
+        if gone or changed or self._course.judged != before:
+            self._settle(now)
+            self.findings.save(self.directory)
+            write(self.directory / STATE, self._state())
+        return changed
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self._engine is not None:
+            self._engine.close()
+        self._meaning.close()
+        self._store.close()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _begin(self, findings: Findings, *, replayed: bool) -> Course:
+        return Course(
+            self.config,
+            findings,
+            own=self._own,
+            things=self._meaning.things,
+            words=self._words,
+            ask=self._ask if replayed else None,
+            item=self._item,
+        )
+
+    def _anew(self) -> None:
+        replayed = "replayed" in self._course.detectors
+        self._course = self._begin(self.findings, replayed=replayed)
+        self._position, self._settled = Position(), 0
+        self._slates, self._slates_settled = 0, 0
+
+    def _read(self, now: float) -> bool:
+        """Take in what came since the last look; return whether findings of the forgotten went."""
+        gone = False
+        if self._store.moved(self._position):
+            tail = self._store.tail(self._position)
+            names = tail.events.kind_names
+            if tail.retracted and self._position.event_offset:
+                gone = self.findings.drop(tail.retracted_users.tolist())
+                self._reload(self._position.event_offset)
+            if len(tail.items):
+                self._meaning.changed()
+            events = happened(tail.events, self._kinds, names, now - BACK * WEEK)
+            self._course.take(events, slates(self._store, 0, 0, 0.0), names, now)
+            self._position = tail.position
+        last = newest(self._store)
+        if last > self._slates:
+            shown = slates(self._store, self._slates, last, now - BACK * WEEK)
+            self._course.recent.add(self._course.recent.events.where(slice(0, 0)), shown)
+            self._slates = last
+        return gone
+
+    def _reload(self, until: int) -> None:
+        """Read the last days again, without counting them again."""
+        recent = self._course.recent
+        events = self._store.log.scan(self._settled, 2**62, to=until)
+        names = events.kind_names if len(events) else tuple(recent.names)
+        since = max(0.0, self._course.judged * TICK - KEPT)
+        recent.events = recent.events.where(slice(0, 0))
+        recent.slates = slates(self._store, 0, 0, 0.0)
+        recent.names = list(names)
+        recent.add(
+            happened(events, self._kinds, names, since),
+            slates(self._store, self._slates_settled, self._slates, since),
+        )
+
+    def _settle(self, now: float) -> None:
+        """Move the mark before which nothing needs to be read again."""
+        recent = self._course.recent
+        self._settled = self._position.event_offset
+        if len(recent.events):
+            self._settled = min(self._settled, int(recent.events.offsets.min()) - 1)
+        self._slates_settled = self._slates
+        if len(recent.slates):
+            self._slates_settled = min(self._slates, int(recent.slates.numbers.min()) - 1)
+
+    def _state(self) -> dict[str, Any]:
+        position = self._position
+        return {
+            "position": {
+                "event_offset": position.event_offset,
+                "item_change": position.item_change,
+                "user_change": position.user_change,
+                "link_change": position.link_change,
+                "retraction": position.retraction,
+            },
+            "settled": self._settled,
+            "slates": self._slates,
+            "slates_settled": self._slates_settled,
+            **self._course.state(),
+        }
+
+    def _restore(self) -> None:
+        state = read(self.directory / STATE)
+        if not isinstance(state, dict) or state.get("version") != VERSION:
+            return
+        try:
+            self._course.restore(state)
+            self._position = Position(**state["position"])
+            self._settled, self._slates = int(state["settled"]), int(state["slates"])
+            self._slates_settled = int(state["slates_settled"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._anew()  # not what this version writes: everything is in the log
+            return
+        if self._position.event_offset > self._store.log.last():
+            self._anew()  # of another log: a backup was put in its place
+            return
+        self._reload(self._position.event_offset)
+
+    def _own(self, user: int, until: float) -> tuple[int, int]:
+        """Return moments and active days of a person in the two months before `until`."""
+        events = self._store.log.history(user, _OWN, np.nextafter(until, 0.0))
+        times = events.times[events.times >= until - 86_400.0 * _DAYS].astype(np.int64)
+        return len(np.unique(times)), len(np.unique(times // 86_400))
+
+    def _words(self, offsets: Sequence[int]) -> Floats:
+        return self._meaning.words(texts(self._store, offsets))
+
+    def _item(self, number: int) -> str:
+        return f"item {self._store.catalogue.get([number])['item_id'][0]!r}"
+
+    def _ask(self, user: int, time: float, k: int) -> tuple[str, Sequence[int]] | None:
+        """Return what the engine answers a person just before a moment."""
+        if self._engine is None:
+            self._engine = Engine(self.directory, url=self._url, read_only=True)
+        with contextlib.suppress(Error):
+            name = self._store.people.get([user])["user_id"][0]
+            if name is None:  # forgotten meanwhile
+                return None
+            # A microsecond earlier, so that nothing of the moment itself is known.
+            slate = self._engine.recommend(name, k, now=time - 1e-6, log=False)
+            ids = [line.item_id for line in slate]
+            numbers = self._store.catalogue.numbers(ids)
+            return slate.snapshot, [int(n) for n in numbers]
+        return None
