@@ -17,6 +17,7 @@ import pytest
 
 import penchant
 import world
+from penchant.serve.client import parcels
 from penchant.serve.client.connection import Connection
 from penchant.serve.client.problems import (
     Conflict,
@@ -26,6 +27,7 @@ from penchant.serve.client.problems import (
     Unavailable,
     Unreachable,
 )
+from penchant.serve.http.config import HttpConfig
 from penchant.types import Event, InvalidInput
 from serve.client.conftest import serving
 from shelves import filled, ids
@@ -121,16 +123,20 @@ def test_a_lost_answer_makes_no_second_event(line: Line, engine: penchant.Engine
     with penchant.connect(line.url) as client:
         line.cuts = ["lost", "lost"]
         done = client.record(Event("ann", "w1", "view"))
-        assert done == {"new": 0, "known": 1}  # it was stored the first time
+        assert done == {"new": 1, "known": 0}  # by the attempt whose answer was lost
         assert line.seen.count("POST /v1/events") == 3
         assert len(engine.export("ann")["events"]) == before + 1
+        named = Event("ann", "w1", "view", event_id="said before")
+        assert client.record(named) == {"new": 1, "known": 0}
+        line.cuts = ["lost"]
+        assert client.record(named) == {"new": 0, "known": 1}
         line.cuts = ["before", "lost"]
         many = [{"user_id": "ann", "item_id": f"w{i}", "event": "view"} for i in (1, 2, 2, 3)]
         done = client.record(many)
         assert done["rows"] == 4
         assert done["duplicates"] == 1
         assert done["known"] == 3
-        assert len(engine.export("ann")["events"]) == before + 4
+        assert len(engine.export("ann")["events"]) == before + 5
 
 
 def test_a_lost_answer_is_asked_for_again(line: Line) -> None:
@@ -156,6 +162,35 @@ def test_what_must_not_be_done_twice_is_not(line: Line, engine: penchant.Engine)
         assert engine.export("ann")["events"] == []
         line.cuts = ["429"]  # said before anything was done
         assert client.remove("w6")
+
+
+def test_a_load_that_breaks_off_says_how_far_it_came(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parcels.ROWS, "items", 2)
+    items = [{"item_id": f"n{i}"} for i in range(5)]
+    with penchant.connect(line.url, retries=0) as client:
+        line.cuts = ["", "", "lost"]
+        with pytest.raises(Unreachable) as raised:
+            client.add(items)
+        assert raised.value.__notes__ == ["the first 4 of 5 items were taken"]
+        assert client.add(items)["same"] == 5  # the last piece had arrived
+
+
+def test_one_person_at_a_time_is_waited_for(engine: penchant.Engine) -> None:
+    """A service that grants one person so many events a second gets a load of theirs, slower."""
+    settings = HttpConfig(rate_loopback=0.0, user_rate=40.0, burst=0.5)
+    events = [
+        {"user_id": "ann", "item_id": "w1", "event": "view", "timestamp": world.NOW - 60 * i}
+        for i in range(60)
+    ]
+    with (
+        serving(engine, settings) as url,
+        penchant.connect(url) as client,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setitem(parcels.ROWS, "events", 20)
+        assert client.record(events)["new"] == 60
 
 
 def test_it_gives_up_and_says_how_often_it_tried(line: Line) -> None:

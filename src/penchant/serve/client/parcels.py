@@ -26,7 +26,7 @@ from penchant.ingest.people import read_links, read_users
 from penchant.ingest.tables import read_table
 from penchant.ingest.times import MICROS, seconds
 from penchant.serve.client.connection import encoded
-from penchant.types import Event, InvalidInput
+from penchant.types import Error, Event, InvalidInput
 
 # Of a piece: the service encodes the texts of items before it answers, hundreds a second.
 ROWS = {"items": 250, "users": 2_000, "links": 2_000, "events": 2_000}
@@ -70,7 +70,13 @@ class Parcel:
         sums = dict.fromkeys((*TOTALS, *STORED[self.table]), 0)
         done = 0
         for piece, rows in _pieces(self.lines, ROWS[self.table]):
-            for name, value in plain_counts(post(piece)).items():
+            try:
+                answer = post(piece)
+            except Error as error:
+                if done:
+                    error.add_note(f"the first {done:,} of {self.total:,} {self.table} were taken")
+                raise
+            for name, value in plain_counts(answer).items():
                 own = name.removeprefix(f"{self.table}_")
                 sums[own] = sums.get(own, 0) + value
             done += rows
@@ -93,8 +99,8 @@ def plain_counts(answer: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in answer.items() if isinstance(value, int)}
 
 
-def event_body(event: Event | Mapping[str, Any], now: float | None) -> dict[str, Any]:
-    """Return one event as JSON can hold it, with an `event_id` of its own if it has none.
+def event_body(event: Event | Mapping[str, Any], now: float | None) -> tuple[dict[str, Any], bool]:
+    """Return one event as JSON can hold it, and whether it was given its `event_id` here.
 
     An answer can be lost on its way back. The event is then sent again, and is one event only if
     the service can see that it is the same: so it needs an id before it is sent the first time.
@@ -107,7 +113,8 @@ def event_body(event: Event | Mapping[str, Any], now: float | None) -> dict[str,
         row = {str(name): value for name, value in event.items()}
         source = match(list(row), "events").source
     identity = source.get("event_id", "event_id")
-    if "user_id" in source and row.get(identity) in (None, ""):
+    fresh = "user_id" in source and row.get(identity) in (None, "")
+    if fresh:
         row[identity] = secrets.token_hex(16)
     when = source.get("timestamp", "timestamp")
     if row.get(when) is None and now is not None:
@@ -117,7 +124,7 @@ def event_body(event: Event | Mapping[str, Any], now: float | None) -> dict[str,
     value = source.get("value", "value")
     if isinstance(row.get(value), float):
         row[value] = _number(row[value])
-    return row
+    return row, fresh
 
 
 def events(source: Any, columns: Mapping[str, str] | None, now: float | None) -> Parcel:

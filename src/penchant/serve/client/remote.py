@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     from penchant.engine import Moment, Tell
 
-PEOPLE = 200  # in one question of recommend_many: its answer must come within the time of one
+PEOPLE = 200  # in one question of recommend_many
 ITEMS = 25  # in one question of items, which stands in the address: 2 kB of one pass everywhere
-LOAD = 300.0  # seconds for the answer to a piece of an import: texts of items are encoded
+# Seconds for the answer where the service takes its time: it encodes texts of items, answers many,
+# reads snapshots whole.
+LOAD = 300.0
 
 
 class Client:
@@ -90,15 +92,18 @@ class Client:
     ) -> Counts:
         """Return counts of events that were new, already known, and kept aside; see `.mapping`.
 
-        Durable when it returns. An event without an `event_id` is given one, so that sending it
-        again after a lost answer is one event; such a repetition counts as known. An absent time
-        means `now`; left out, it is the clock of the service.
+        Durable when it returns. An event without an `event_id` is given one, so that it can be
+        sent again after a lost answer and is one event; of many, those count as known. An absent
+        time means `now`; left out, it is the clock of the service.
         """
         moment = clock(now)
         if isinstance(events, Event | Mapping) and columns is None:
-            body = parcels.event_body(events, moment)
+            body, fresh = parcels.event_body(events, moment)
             answer = self._connection.ask("POST", "/v1/events", harmless=True, body=body)
-            return Counts(parcels.plain_counts(answer))
+            counts = Counts(parcels.plain_counts(answer))
+            if fresh and counts.get("known"):  # by an attempt of ours whose answer was lost
+                counts |= {"new": counts["known"], "known": 0}
+            return counts
         check_columns(columns)
         return self._sent(parcels.events(events, columns, moment), None)
 
@@ -196,7 +201,7 @@ class Client:
         for start in range(0, len(people), PEOPLE):
             asked = body | {"user_ids": people[start : start + PEOPLE]}
             slates += self._connection.ask(
-                "POST", "/v1/recommend:batch", harmless=True, body=asked
+                "POST", "/v1/recommend:batch", harmless=True, body=asked, timeout=LOAD
             )["slates"]
         return answers.frame(slates)
 
@@ -249,14 +254,14 @@ class Client:
 
     def snapshots(self) -> tuple[Release, ...]:
         """Return what can be activated, oldest first, and which of them serves."""
-        data = self._connection.ask("GET", "/v1/snapshots", harmless=True)
+        data = self._connection.ask("GET", "/v1/snapshots", harmless=True, timeout=LOAD)
         return tuple(answers.release(one) for one in data["snapshots"])
 
     def activate(self, snapshot_id: str) -> Release:
         """Return the snapshot that serves from now on: back to an older one, or forward again."""
         path = f"/v1/snapshots/{quote(one_id(snapshot_id, 'snapshot_id'), safe='')}:activate"
         try:
-            return answers.release(self._connection.ask("POST", path, harmless=True))
+            return answers.release(self._connection.ask("POST", path, harmless=True, timeout=LOAD))
         except NotFound as error:
             from penchant.store.faults import StoreError
 
@@ -292,7 +297,9 @@ class Client:
     def export(self, user_id: str) -> dict[str, Any]:
         """Return everything the engine holds about a person, as plain data."""
         params = {"user_id": one_id(user_id, "user_id")}
-        return dict(self._connection.ask("GET", "/v1/users", harmless=True, params=params))
+        return dict(
+            self._connection.ask("GET", "/v1/users", harmless=True, params=params, timeout=LOAD)
+        )
 
     def backup(self, target: str | Path, *, key: bool = True) -> NoReturn:
         """Raise NotOverHttp: a backup is made where the shelf lies."""
