@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
 import pytest
 
 from numbered import COLD, NOW, N, arrays, numbers, query, state, tail
+from penchant.recall import gather
 from penchant.recall.gather import Recall
 from penchant.recall.popularity import Popularity
 from penchant.recall.source import Scores
@@ -46,6 +48,19 @@ class Slow(Fixed):
         return self.scores
 
 
+class Stuck(Fixed):
+    """A source that does not come back before it is let."""
+
+    def __init__(self, name: str, scores: Scores | None) -> None:
+        super().__init__(name, scores)
+        self.asked, self.let = threading.Event(), threading.Event()
+
+    def score(self, query: Query, state: object) -> Scores | None:
+        self.asked.set()
+        assert self.let.wait(30)
+        return self.scores
+
+
 def recall(*sources: Fixed, **quotas: int) -> Recall:
     return Recall(sources, Popularity(), quotas)
 
@@ -68,6 +83,26 @@ def test_each_source_proposes_its_quota_and_scores_everybody() -> None:
     assert pool.origin.tolist() == [1, 1, 2, 2]
     assert notes == {"one": 2, "two": 2}
     assert not pool.scores.any()
+
+
+def test_a_source_that_hangs_keeps_one_request_waiting_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gather, "HANGING", 0.05)
+    stuck = Stuck("stuck", Scores(DENSE))
+    r = recall(stuck, Fixed("two", SPARSE), stuck=2, two=2)
+    answers: list[dict[str, object]] = []
+    waiting = threading.Thread(target=lambda: answers.append(gathered(r)[1]))
+    waiting.start()
+    assert stuck.asked.wait(10)
+    time.sleep(0.06)
+    pool, notes = gathered(r)
+    assert notes == {"stuck": "hangs: skipped", "two": 2}
+    assert pool.items.tolist() == [3, 7]
+    stuck.let.set()
+    waiting.join(10)
+    assert answers == [{"stuck": 2, "two": 2}]
+    assert gathered(r)[1] == {"stuck": 2, "two": 2}  # it has come back
 
 
 def test_an_item_of_two_sources_is_one_candidate_of_both() -> None:

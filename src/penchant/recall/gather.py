@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -13,12 +14,15 @@ from penchant.recall.source import NotReady, Opinion, Source
 from penchant.store.log import Events
 from penchant.types import Candidates, Query
 
+HANGING = 1.0  # seconds after which a source that still answers somebody is asked by nobody else
+
 
 class Recall:
     """The sources of one snapshot and the popularity they share, as one thing to ask and to teach.
 
     `quotas` says how many items each source may propose. A source that raises, or whose turn comes
-    after the deadline, is skipped and named in the notes: the request is answered without it.
+    after the deadline, is skipped and named in the notes: the request is answered without it. So is
+    one that has kept another request waiting for long: that request is stuck, no other need be.
     `lexical` is asked last, and has a column, only where the question has words.
     """
 
@@ -34,6 +38,8 @@ class Recall:
         self.popularity = popularity
         self.names = tuple(source.name for source in self.sources)
         self._quotas = dict(quotas)
+        # Since when each source has been answering, by thread.
+        self._asked: tuple[dict[int, float], ...] = tuple({} for _ in self.sources)
 
     def fold(self, tail: Events) -> None:
         """Teach every source what others recorded; `tail` holds wanted events only."""
@@ -60,17 +66,23 @@ class Recall:
         proposed: list[np.ndarray] = []
         notes: dict[str, object] = {}
         none = np.zeros(0, dtype=np.int32)
-        for source in sources:
-            scores = None
-            if deadline is not None and time.monotonic() > deadline:
+        thread = threading.get_ident()
+        for source, asked in zip(sources, self._asked, strict=False):
+            scores, begun = None, time.monotonic()
+            if deadline is not None and begun > deadline:
                 notes[source.name] = "late: skipped"
+            elif asked and begun - min(list(asked.values()), default=begun) > HANGING:
+                notes[source.name] = "hangs: skipped"
             else:
+                asked[thread] = begun
                 try:
                     scores = source.score(query, state)
                 except NotReady as waiting:
                     notes[source.name] = f"not ready: {waiting}"
                 except Exception as error:  # a broken source must not break the answer
                     notes[source.name] = f"failed: {type(error).__name__}: {error}"
+                finally:
+                    del asked[thread]
             found.append(scores)
             if scores is None or query.only is not None:
                 proposed.append(none)
