@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import orjson
 import polars as pl
 
 from penchant.ingest.cleaning import CleaningConfig
@@ -185,7 +186,7 @@ def _event(row: dict[str, Any], late: bool) -> dict[str, Any]:
     if row["value"] is not None:
         said["value"] = _number(row["value"])
     if context is not None:
-        said["context"] = json.loads(context)
+        said["context"] = orjson.Fragment(context)
     return {name: value for name, value in said.items() if value is not None}
 
 
@@ -218,14 +219,16 @@ def _parcel(table: str, intake: Intake) -> Parcel:
 
 def _fact(row: dict[str, Any]) -> dict[str, Any]:
     """Return an item, a person or a link as the service takes it, without what it lacks."""
-    if row.get("attributes") is not None:
-        row["attributes"] = json.loads(row["attributes"])
+    attributes = row.get("attributes")
+    if attributes is not None:
+        row["attributes"] = None if attributes == "{}" else orjson.Fragment(attributes)
     for name in _TIMES:
         if row.get(name) is not None:
             row[name] = row[name] / MICROS
-    return {name: value for name, value in row.items() if value not in (None, "", [], {})}
+    return {name: value for name, value in row.items() if value is not None and value not in _EMPTY}
 
 
+_EMPTY: tuple[Any, ...] = ("", [])
 _NO_TIME = ["no time"]  # no time in any reading, so that the row is kept aside
 
 
