@@ -95,11 +95,15 @@ class Event:
 class Policy:
     """Section `recommend`: what a request does where there is a choice.
 
-    A variant of an experiment is this with some keys changed, for some of the people.
+    A variant of an experiment is this with some keys changed, for some of the people. `answers` lets
+    scores follow the answers to earlier slates, `explore` is how many places of a slate are given to
+    items that little is known of.
     """
 
     seen: Seen = "hide"
     opening: bool = True
+    answers: bool = False
+    explore: int = 0
 
 
 @dataclass(frozen=True, slots=True)

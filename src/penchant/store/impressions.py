@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,6 +155,24 @@ class Impressions:
                 np.float32, copy=False
             ),
         )
+
+    def features(
+        self, slate_ids: Sequence[str]
+    ) -> dict[str, tuple[tuple[str, ...], npt.NDArray[np.float32]]]:
+        """Return names and features float32[n, f] of slates by id, of those that are there."""
+        table = schema.impressions.c
+        found = {}
+        for begin in range(0, len(slate_ids), 500):
+            rows = self._database.rows(
+                select(table.slate_id, table["items"], table.names, table.features).where(
+                    table.slate_id.in_(list(slate_ids[begin : begin + 500]))
+                )
+            )
+            for row in rows:
+                names = tuple(json.loads(row.names))
+                values = np.frombuffer(row.features, dtype="<f4").astype(np.float32, copy=False)
+                found[row.slate_id] = (names, values.reshape(len(row.items) // 4, len(names)))
+        return found
 
     def _each(self, which: Any, since: float) -> Iterator[Impression]:
         table = schema.impressions

@@ -19,6 +19,7 @@ import numpy as np
 from penchant.rank.explain.sentences import (
     AGE,
     CHOSEN_NOTHING,
+    CHOSEN_WHEN_SHOWN,
     HISTORY,
     LATER_PAGE,
     LETTERS,
@@ -35,7 +36,17 @@ from penchant.rank.explain.sentences import (
     sentence,
     told,
 )
-from penchant.rank.scorers.terms import CROWD, FOUND, LATER, SCALE, START, WORDS, terms
+from penchant.rank.scorers.terms import (
+    ANSWERED,
+    CROWD,
+    FOLLOWED,
+    FOUND,
+    LATER,
+    SCALE,
+    START,
+    WORDS,
+    terms,
+)
 from penchant.types import Explanation, Floats, Reason
 
 CAUSES = {
@@ -130,6 +141,7 @@ def contributions(
     scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
     words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
     later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
+    answered, followed = parts.pop(ANSWERED, 0.0), parts.pop(FOLLOWED, 0.0)
     asked = WORDS in shown.scored_by
     causes: dict[str, float] = defaultdict(float)
     hints: tuple[Reason, ...] = ()
@@ -144,7 +156,8 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        causes[TREES] += shown.score - words - found_words - later - crowd
+        rest = words + found_words + later + crowd + answered + followed
+        causes[TREES] += shown.score - rest
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
     else:
@@ -153,6 +166,8 @@ def contributions(
         causes[lately(next(iter(shown.scored_by)))] += crowd
     causes[WORDS_CAUSE] += words
     causes[LETTERS] += found_words
+    causes[CHOSEN_WHEN_SHOWN] += answered
+    causes[TASTE] += followed
     ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
     out = [Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9]
     begun = (("where every item starts", start), (LATER_PAGE, later))

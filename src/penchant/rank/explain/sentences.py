@@ -12,6 +12,7 @@ TASTE = "close in meaning to what you chose"
 WORDS_CAUSE = "close in meaning to your words"
 LETTERS = "the very words you used"
 POPULAR = "wanted by many now"
+CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 NEW, AGE = "new here", "its age"
 NOBODY = "nobody chose it yet"
 PERSON = "you and this moment"
@@ -36,6 +37,7 @@ _CLAUSES = {
     WORDS_CAUSE: "it is close in meaning to your words",
     LETTERS: "your words are in its text",
     POPULAR: "many want it now",
+    CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
     "rising": "demand for it is rising",
     NEW: "it is new here",
     "your categories": "it is of a kind you choose",

@@ -17,6 +17,8 @@ PREFIX = "term:"
 WORDS, FOUND = "words", "found"  # nearness to what was asked for, and its very words
 CROWD = "crowd"  # what many chose, beside what the scorer says of a newcomer
 SCALE, START = "scale", "start"  # scorer's own score = scale * what its trees say + start
+ANSWERED = "answered"  # how often it is answered when it is shown
+FOLLOWED = "followed"  # what answers have taught of taste since the training
 LATER = "later"  # what keeps the pages of a slate in order
 
 

@@ -1,0 +1,83 @@
+"""What is learned between two trainings from slates and their answers, as one fold over both logs.
+
+Joined first (`attribution`), then counted (`rates`) and followed (`following`). All of it is a
+function of the two logs: read in any parts, side by side, it ends in the same state, so that a
+process that was killed has it back by reading them again.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.ingest.kinds import Kinds
+from penchant.rank.feedback.attribution import Answers, Attribution
+from penchant.rank.feedback.clock import Clock
+from penchant.rank.feedback.config import FeedbackConfig
+from penchant.rank.feedback.following import Following
+from penchant.rank.feedback.rates import Rates
+from penchant.store.impressions import Shown
+from penchant.store.log import Events
+
+_WANTED = -1  # a kind of answer beside those of the log: the first that shows a wish
+
+
+class Feedback:
+    """Answers, rates and weights of a shelf. One thread folds at a time; any may read.
+
+    `shown_until` and `told_until` are the slate and the event up to which it has read.
+    """
+
+    def __init__(self, config: FeedbackConfig, kinds: Kinds, following: Following) -> None:
+        self.config = config
+        self.following = following
+        self.rates = Rates(config.half_life)
+        self.attribution = Attribution(config, kinds)
+        self.shown_until, self.told_until = 0, 0
+        self._wanted_from = np.float32(kinds.config.wanted_from)
+        self._clock = Clock(2 * config.window)
+        self._lock = threading.Lock()
+
+    def fold(self, shown: Shown, events: Events) -> Answers:
+        """Return the answers that the next parts of the two logs, either of them empty, decided."""
+        with self._lock:
+            if len(shown):
+                self._expose(shown)
+                self.shown_until = int(shown.numbers[-1])
+            if len(events):
+                self.told_until = int(events.offsets[-1])
+            return self._learn(self.attribution.fold(shown, events))
+
+    def settle(self) -> Answers:
+        """Return what is decided if nothing comes any more; for the end of a replay."""
+        with self._lock:
+            return self._learn(self.attribution.settle())
+
+    def _expose(self, shown: Shown) -> None:
+        # What was shown at no time of this log (a question about next year) was shown to nobody.
+        jump = 2 * self.config.window
+        read = self._clock.read
+        known = np.array([abs(time - read(time)) <= jump for time in shown.times.tolist()])
+        sizes = np.diff(shown.starts)
+        line = np.repeat(known, sizes)
+        places = np.arange(len(shown.items)) - np.repeat(shown.starts[:-1], sizes)
+        self.rates.show(
+            shown.items[line],
+            places[line].astype(np.int32),
+            np.repeat(shown.times, sizes)[line],
+        )
+
+    def _learn(self, answers: Answers) -> Answers:
+        if not len(answers):
+            return answers
+        wanted: npt.NDArray[np.bool_] = (answers.strengths >= self._wanted_from) & (
+            answers.shared > 0
+        )
+        for n in np.flatnonzero(wanted).tolist():
+            # A purchase after a click is the same wish.
+            wanted[n] = answers.slates[n].answer(int(answers.places[n]), _WANTED)
+        self.rates.answer(answers.items[wanted], answers.places[wanted], answers.times[wanted])
+        self.following.fold(answers, wanted)
+        return answers

@@ -1,0 +1,148 @@
+"""Following the answers: the weights of a score move with each answer to a slate.
+
+A candidate's score is
+
+    s_j = w_0 z_j + w_1 r_j + sum_i d_i h_i v_ji
+
+where z is what the snapshot's scorer says (mean 0, spread 1 over the candidates), r the log of the
+item's rate against the mean (`rates`), and the sum the terms of the first scorer (`affinity`) with
+what theta has moved since the training. It begins at w = (1, 0) and d = 0: what the snapshot says.
+
+Each answer is one step of FTRL-Proximal against -log(exp s_answered / sum over the lines of the
+slate exp s_j) (the multinomial logit of a choice; McFadden, 1974), at the features as they were
+when the slate was shown. All lines count, also those below: with those above alone, whatever put
+the answered line below them would always be found wrong.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from penchant.rank.feedback.attribution import Answers
+from penchant.rank.feedback.proximal import Proximal
+from penchant.types import Floats, Ids, Times
+
+SAID, RATE = "live:said", "live:rate"  # columns of an impression: z and r as they were shown
+HOUR = 3600.0
+KEPT = 1000  # hours whose weights are remembered, for questions about a moment that has passed
+MOST = 200  # lines of a slate that are learned from, the first
+
+Lines = tuple[tuple[str, ...], Floats]
+Shown = Callable[[Sequence[str]], Mapping[str, Lines]]
+Interest = Callable[[int, float], Floats | None]
+Rows = Callable[[Ids], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights at a moment: of what the scorer says, of the rate, and of taste, float64[d]."""
+
+    said: float = 1.0
+    rate: float = 0.0
+    taste: Floats | None = None
+
+
+class Following:
+    """The weights, and how they follow. One thread folds; any may read.
+
+    `shown` gives names and features float32[n, f] of slates by id, as they were recorded; those of
+    slates it does not know are passed over. `interest` gives h of a person at a time, float32[d],
+    and `rows` v of items: without them taste stays what the snapshot says.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        taste: float,
+        shown: Shown,
+        interest: Interest | None = None,
+        rows: Rows | None = None,
+        dimension: int = 0,
+    ) -> None:
+        self._shown, self._interest, self._rows = shown, interest, rows
+        self._mix = Proximal([1.0, 0.0], rate) if rate > 0 else None
+        self._taste: Proximal | None = None
+        if taste > 0 and dimension and interest is not None and rows is not None:
+            self._taste = Proximal(np.zeros(dimension), taste)
+        self.steps = 0
+        self._until = float("-inf")
+        # Replaced as one, so that a reader sees times and weights that belong together.
+        self._known: tuple[Times, tuple[Weights, ...]] = (np.zeros(0), ())
+        self._now = Weights()
+
+    def at(self, now: float) -> Weights:
+        """Return the weights at `now`: those of the answers up to an hour before it, or fewer."""
+        if now >= self._until:
+            return self._now
+        times, weights = self._known
+        place = bisect_right(times, now)
+        return weights[place - 1] if place else Weights()
+
+    def fold(self, answers: Answers, wanted: np.ndarray) -> None:
+        """Take a step for each of the answers that were `wanted`, bool[n], in their order."""
+        if self._mix is None and self._taste is None:
+            return
+        chosen = np.flatnonzero(wanted).tolist()
+        if not chosen:
+            return
+        found = self._shown(list({answers.slates[n].id: None for n in chosen}))
+        for n in chosen:
+            slate = answers.slates[n]
+            if slate.id in found:
+                self._step(
+                    found[slate.id],
+                    int(answers.places[n]),
+                    np.array(slate.items, dtype=np.int32),
+                    slate.user,
+                    slate.time,
+                    float(answers.times[n]),
+                )
+
+    def _step(
+        self, lines: Lines, place: int, items: Ids, user: int, shown: float, answered: float
+    ) -> None:
+        names, features = lines
+        if SAID not in names or place >= MOST or len(items) < 2 or len(features) != len(items):
+            return
+        items, features = items[:MOST], features[:MOST]
+        mixed = features[:, [names.index(SAID), names.index(RATE)]].astype(np.float64)
+        weights = np.array([1.0, 0.0]) if self._mix is None else self._mix.weights
+        scores = mixed @ weights
+        products = None
+        if self._taste is not None and self._interest is not None and self._rows is not None:
+            h = self._interest(user, shown) if user >= 0 else None
+            if h is not None:
+                products = np.nan_to_num(h * self._rows(items)).astype(np.float64)
+                scores = scores + products @ self._taste.weights
+        self._remember(answered)
+        share = np.exp(scores - scores.max())
+        share /= share.sum()
+        if self._mix is not None:
+            self._mix.follow(share @ mixed - mixed[place])
+        if self._taste is not None and products is not None:
+            self._taste.follow(share @ products - products[place])
+        self.steps += 1
+        self._now = Weights(
+            # Against what the scorer says is never for it: then it is silent.
+            1.0 if self._mix is None else max(0.0, float(self._mix.weights[0])),
+            0.0 if self._mix is None else max(0.0, float(self._mix.weights[1])),
+            None if self._taste is None else self._taste.weights.astype(np.float32),
+        )
+
+    def _remember(self, answered: float) -> None:
+        """Keep the weights as they were before the first answer of an hour."""
+        if answered <= self._until:
+            return
+        if np.floor(answered / HOUR) > np.floor(self._until / HOUR):
+            times, weights = self._known
+            # They hold from the last answer before on.
+            begun = self._until
+            self._known = (
+                np.append(times, begun)[-KEPT:],
+                (*weights, self._now)[-KEPT:],
+            )
+        self._until = answered

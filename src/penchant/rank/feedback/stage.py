@@ -1,0 +1,66 @@
+"""The score as the answers to earlier slates have it: what the scorer says, rates, and taste."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from penchant.interests.state import State
+from penchant.rank.feedback.feedback import Feedback
+from penchant.rank.feedback.following import RATE, SAID
+from penchant.rank.scorers.affinity import read_interest
+from penchant.rank.scorers.fusion import standardised
+from penchant.rank.scorers.scorer import Scorer
+from penchant.rank.scorers.terms import ANSWERED, FOLLOWED, scaled, with_terms
+from penchant.store.vectors import Vectors
+from penchant.types import Candidates, Query
+
+
+class ForAnswers:
+    """A scorer whose score moves with the answers to what was shown (`feedback/following.py`).
+
+    Its terms are those of the scorer, brought to the scale of z and to its weight, what the rate
+    adds, and what taste has moved. Questions in words are left to the scorer.
+    """
+
+    def __init__(
+        self, scorer: Scorer, feedback: Feedback, vectors: Vectors, days_half: float = 30.0
+    ) -> None:
+        self.name = scorer.name
+        self._scorer = scorer
+        self._feedback = feedback
+        self._vectors = vectors
+        self._days_half = days_half
+
+    def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
+        """Return the same candidates, scored, with z and rate as columns to learn from."""
+        scored = self._scorer(query, state, candidates)
+        if not query.policy.answers or query.text or state.words is not None or not len(scored):
+            return scored
+        scored = standardised(scored)
+        z, items = scored.scores, scored.items
+        found = self._feedback.rates.at(items, query.now)
+        rate = np.zeros(len(items), dtype=np.float32) if found is None else found.lift
+        weights = self._feedback.following.at(query.now)
+        scored = scaled(scored, weights.said)
+        terms = {ANSWERED: np.float32(weights.rate) * rate}
+        if weights.taste is not None:
+            h = read_interest(state, self._vectors, self._days_half)
+            if h is not None:
+                rows = self._vectors.rows(items)
+                terms[FOLLOWED] = np.nan_to_num(rows @ (weights.taste * h)).astype(np.float32)
+        scores = np.float32(weights.said) * z + sum(terms.values())
+        return with_terms(
+            replace(
+                scored,
+                scores=scores.astype(np.float32),
+                features=np.column_stack((scored.features, z, rate)).astype(np.float32),
+                names=(*scored.names, SAID, RATE),
+            ),
+            terms,
+        )
+
+    def scored_by(self, query: Query, state: State) -> tuple[str, ...]:
+        """Return who scores the request: what follows the answers only moves it."""
+        return self._scorer.scored_by(query, state)
