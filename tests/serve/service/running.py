@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-START = 60.0  # seconds; a busy machine is no failure
+START = 180.0  # seconds; a busy machine is no failure
 COMMAND = Path(sys.executable).with_name("penchant")
 
 
@@ -40,7 +41,10 @@ class Service:
 
     def wait_ready(self) -> None:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        ready, _, _ = select.select([self.process.stdout], [], [], START)
+        if not ready:
+            self.stop()
+        line = self.process.stdout.readline() if ready else ""
         found = re.search(r"http://\S+", line)
         assert found is not None, (line, self.log)
         parts = urlsplit(found[0])
@@ -104,10 +108,16 @@ class Service:
         """Return the exit status after a signal to the parent."""
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
-        status = self.process.wait(within)
         assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
+        try:
+            return self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            for pid in [*self.pids(), self.process.pid]:
+                kill(pid)
+            self.process.wait()
+            raise
+        finally:
+            self.process.stdout.close()
 
     def __enter__(self) -> Service:
         return self

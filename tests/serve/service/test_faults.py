@@ -11,7 +11,7 @@ import http.client
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import polars as pl
 import pytest
 
 import penchant
+from conformance.conftest import fresh_database, postgres  # noqa: F401
 from learn.release.test_gate import ITEMS, NOW, SETTINGS, clicks
 from penchant.store.open import open_store
 from serve.service.running import Service, eventually, kill
@@ -26,14 +27,24 @@ from shelves import mute
 
 KILLS, SLOW_KILLS = 10, 200
 CLIENTS, PEOPLE = 4, 12
+WRITTEN = 15  # events between two kills, at least
 LIMITS = "\n[http]\nrate_loopback = 0\nuser_rate = 0\n"
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Path:
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the tables lie: None in the directory, else the address of a fresh database."""
+    if request.param == "sqlite":
+        return None
+    made: Callable[[], str] = request.getfixturevalue("fresh_database")
+    return made()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, url: str | None) -> Path:
     """A shelf that has learned, so that there is something for a training to take the place of."""
     directory = mute(tmp_path / "shelf", SETTINGS + "threads = 1\n" + LIMITS)
-    with penchant.open(directory, effort="fast") as engine:
+    with penchant.open(directory, effort="fast", url=url) as engine:
         engine.add([{"item_id": f"i{n}", "title": f"Thing {n}"} for n in range(ITEMS)])
         engine.record(clicks("u", seed=1), now=NOW)
         engine.train()
@@ -43,8 +54,11 @@ def shelf(tmp_path: Path) -> Path:
 class Victim:
     """A service that is killed, in parts or as a whole, and started again by who runs it."""
 
-    def __init__(self, shelf: Path, rng: random.Random) -> None:
+    def __init__(self, shelf: Path, url: str | None, rng: random.Random) -> None:
         self._shelf, self._rng = shelf, rng
+        self._options = ("--effort", "fast", "--log-level", "warning")
+        if url is not None:
+            self._options += ("--url", url)
         self.service = self._started()
 
     def kill(self, what: str) -> None:
@@ -70,7 +84,7 @@ class Victim:
                 kill(pid)
 
     def _started(self) -> Service:
-        return Service(self._shelf, "--effort", "fast", "--log-level", "warning", workers=2)
+        return Service(self._shelf, *self._options, workers=2)
 
 
 class Client(threading.Thread):
@@ -123,41 +137,61 @@ class Client(threading.Thread):
             time.sleep(0.05)
 
 
-def killed(victim: Victim, kills: int, rng: random.Random) -> Iterator[str]:
-    """Kill at random points, and yield what was killed."""
+def killed(victim: Victim, clients: list[Client], kills: int, rng: random.Random) -> None:
+    """Kill at random points, each time while clients write."""
     for turn in range(kills):
-        time.sleep(rng.random() * 0.5)
+        before = written(clients)
+        eventually(lambda enough=before + WRITTEN: written(clients) >= enough, within=120)
+        time.sleep(rng.random() * 0.3)
         # A whole service takes the longest to come back; the others are as telling.
-        what = ("worker", "learner", "worker", "service", "worker")[turn % 5]
-        victim.kill(what)
-        yield what
+        victim.kill(("worker", "learner", "worker", "service", "worker")[turn % 5])
 
 
-@pytest.mark.parametrize("kills", [KILLS, pytest.param(SLOW_KILLS, marks=pytest.mark.slow)])
+def written(clients: list[Client]) -> int:
+    return sum(len(client.acknowledged) for client in clients)
+
+
+@pytest.mark.parametrize(
+    ("url", "kills"),
+    [
+        ("sqlite", KILLS),
+        pytest.param("sqlite", SLOW_KILLS, marks=pytest.mark.slow),
+        pytest.param("postgres", KILLS, marks=pytest.mark.slow),
+    ],
+    indirect=["url"],
+)
 def test_killed_at_random_points_it_loses_nothing_and_doubles_nothing(
-    shelf: Path, kills: int
+    shelf: Path, url: str | None, kills: int
 ) -> None:
     rng = random.Random(kills)
-    victim = Victim(shelf, rng)
+    victim = Victim(shelf, url, rng)
     clients = [Client(victim, name) for name in range(CLIENTS)]
-    for client in clients:
-        client.start()
-    assert len(list(killed(victim, kills, rng))) == kills
-    time.sleep(0.5)
-    for client in clients:
-        client.over.set()
-    for client in clients:
-        client.join(60)
-        assert not client.is_alive()
-    service = victim.service
+    try:
+        for client in clients:
+            client.start()
+        killed(victim, clients, kills, rng)
+        for client in clients:
+            client.over.set()
+        for client in clients:
+            client.join(60)
+            assert not client.is_alive()
+        agrees(victim.service, shelf, url, clients)
+        assert victim.service.stop() == 0
+    finally:
+        for client in clients:
+            client.over.set()
+        victim.service.stop()
+
+
+def agrees(service: Service, shelf: Path, url: str | None, clients: list[Client]) -> None:
+    """Check that each event is there once, and that what was folded equals a rebuild."""
     eventually(lambda: len(service.workers) == 2)
     assert [p for client in clients for p in client.problems] == []
     assert sum(client.again for client in clients) > 0  # some were cut off in the middle
 
     sent = [key for client in clients for key in client.acknowledged]
-    assert len(sent) > 20 * kills
     assert len(set(sent)) == len(sent)
-    with open_store(shelf) as store:
+    with open_store(shelf, url) as store:
         log = store.log.scan(0, 10**9)
         people = store.people.numbers([f"p{n}" for n in range(PEOPLE)])
         assert int(pl.Series(log.users).is_in(people.tolist()).sum()) == len(sent)
@@ -168,7 +202,7 @@ def test_killed_at_random_points_it_loses_nothing_and_doubles_nothing(
     eventually(lambda: service.ask("/v1/train")[1]["state"] in ("idle", "failed"), within=120)
     now = time.time()
     question = {"k": 20, "now": now, "log": False}
-    with penchant.open(shelf) as engine:
+    with penchant.open(shelf, url=url) as engine:
         for person in [*(f"p{n}" for n in range(PEOPLE)), "u1", "nobody"]:
             fresh = engine.recommend(person, 20, now=now, log=False)
             for _ in range(3):
@@ -178,4 +212,3 @@ def test_killed_at_random_points_it_loses_nothing_and_doubles_nothing(
                 assert list(given) == [line.item_id for line in fresh]
                 expected = {line.item_id: line.score for line in fresh}
                 assert given == pytest.approx(expected, rel=1e-4, abs=1e-5)
-    assert service.stop() == 0

@@ -204,3 +204,17 @@ def test_a_service_that_cannot_start_says_why_in_one_line(tmp_path: Path) -> Non
     with (shelf / "penchant.toml").open("a") as settings:
         settings.write("\n[service]\nworker = 3\n")
     assert "has no key 'worker'" in refused()
+
+
+def test_a_service_whose_workers_cannot_begin_gives_up(tmp_path: Path) -> None:
+    shelf = filled(tmp_path / "shelf")
+    (shelf / "penchant.db").write_bytes(b"no database at all" * 1_000)
+    service = Service(shelf, workers=2, wait=False)
+    assert service.process.wait(60) == 2
+    assert service.process.stdout is not None
+    assert service.process.stdout.read() == ""
+    service.process.stdout.close()
+    last = service.log.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "not a database" in last
+    assert not any("again_in" in line for line in service.log.splitlines())

@@ -44,6 +44,7 @@ THREADS: Mapping[str, str] = {
 """What a worker's libraries are told before they are loaded: one thread for each request."""
 
 QUEUE = 2048
+TRIES = 3  # starts of processes that may fail before the first time that all answer
 STUCK = 60.0  # seconds after which a worker whose loop does not turn is replaced
 FLUSH = 5.0  # seconds beyond `stop_seconds` for what waits to be written
 _LINE = 1 << 20
@@ -68,6 +69,7 @@ class Parent:
         self._answering: set[str] = set()
         self._refused: str | None = None
         self._began = False
+        self._failed = 0
         self._board: Board | None = None
 
     def run(self) -> int:
@@ -145,6 +147,13 @@ class Parent:
             metrics.ended(Path(plan.runtime) / metrics.FOLDER, plan.name)
             if self._stopping.is_set():
                 return
+            self._failed += 1
+            if not self._began and self._failed >= TRIES:
+                self._give_up(
+                    f"{plan.name} ended with status {status} before it could do anything, and "
+                    "others before it; the lines of the log before this one say why"
+                )
+                return
             pause = pauses.after(time.monotonic() - began)
             fields = {"process": plan.name, "status": status, "again_in": round(pause, 2)}
             _log.error("a process ended", extra={"fields": fields})
@@ -190,8 +199,7 @@ class Parent:
             if not isinstance(said, dict):
                 continue
             if "refused" in said and not self._began:
-                self._refused = said["refused"]
-                self._stopping.set()
+                self._give_up(said["refused"])
             elif "refused" in said:
                 _log.error("refused", extra={"fields": {"process": name, "why": said["refused"]}})
             elif "ready" in said:
@@ -204,6 +212,10 @@ class Parent:
         if not self._began and len(workers) == self._plan.workers:
             self._began = True
             self._ready()
+
+    def _give_up(self, why: str) -> None:
+        self._refused = self._refused or why
+        self._stopping.set()
 
     async def _look(self) -> None:
         """Replace a worker whose loop has stopped turning: it would never answer again."""
