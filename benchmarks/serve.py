@@ -29,6 +29,7 @@ from load.acknowledged import read_your_writes
 from load.connections import Address
 from load.costs import engine_alone
 from load.driving import Driving, drive, planned, verdicts
+from load.floor import floor
 from load.ground import Ground, shelf
 from load.quiet import difference, each, quiet, skipped, stages
 from load.service import serving
@@ -93,8 +94,10 @@ def loaded(ground: Ground, options: argparse.Namespace) -> bool:
             spread = service.spread()
             found = driving.result()
         spent = difference(service.cpu(), used)
+        middle, last = floor(plan)
         print(f"{len(ground.people):,} people, {ground.events:,} events before it began")
         good = verdicts(found, rates, BARS)
+        print(f"  on a server that does nothing: median {middle:.1f}, p99 {last:.1f} ms")
         total = sum(one["asked"] for one in found["kinds"].values())
         print(f"connections of each worker: {spread}; opened again {found['reopened']}")
         print(f"generator: {100 * found['cpu'] / found['seconds']:.0f}% of a core")

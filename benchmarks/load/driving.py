@@ -72,6 +72,9 @@ class Driving:
         if self._child.poll() is None:
             self._child.terminate()
         self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def drive(plan: Plan) -> dict[str, Any]:

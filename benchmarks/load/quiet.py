@@ -54,7 +54,7 @@ async def in_turn(
     connection = await Connection(address).open()
     took = []
     for _ in range(times):
-        person, item = str(rng.choice(ground.people)), ground.items[int(rng.integers(1000))]
+        person, item = str(rng.choice(ground.people)), str(rng.choice(ground.items[:1000]))
         began = time.perf_counter()
         if kind == "recommend":
             status, answer = await connection.ask("GET", f"/v1/recommend/{part(person)}?k=10")
