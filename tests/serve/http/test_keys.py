@@ -121,6 +121,8 @@ def test_a_page_elsewhere_cannot_use_a_keyless_service(engine: penchant.Engine) 
             {"Host": "127.0.0.1.evil.example"},
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
+            {"X-Forwarded-For": "203.0.113.9"},
+            {"Forwarded": "for=203.0.113.9"},
         ):
             refused = client.get("/v1/recommend/ann", headers=headers)
             assert refused.status_code == 403, headers

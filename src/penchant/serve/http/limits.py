@@ -6,6 +6,8 @@ which all that was taken would have been earned. It equals a token bucket and fo
 
 from __future__ import annotations
 
+import threading
+
 from penchant.serve.http.problems import Problem
 
 FEW = 10_000  # so many are kept before anybody looks for those to forget
@@ -19,6 +21,7 @@ class Limit:
         self.burst = max(burst, 1.0 / rate) if rate else burst
         self._earned: dict[str, float] = {}
         self._look = FEW
+        self._guard = threading.Lock()
 
     def take(self, name: str, now: float, cost: float = 1.0) -> float:
         """Return 0 where `cost` is granted at `now` (seconds), else how many seconds to wait.
@@ -28,14 +31,15 @@ class Limit:
         if not self.rate:
             return 0.0
         price = min(cost / self.rate, self.burst)
-        earned = max(self._earned.get(name, 0.0), now) + price
-        # The clock has its own precision: what was saved up in full is granted in full.
-        wait = earned - now - self.burst
-        if wait > 1e-9:
-            return wait
-        self._earned[name] = earned
-        if len(self._earned) > self._look:
-            self._forget(now)
+        with self._guard:  # large bodies are parsed, and counted, in other threads
+            earned = max(self._earned.get(name, 0.0), now) + price
+            # The clock has its own precision: what was saved up in full is granted in full.
+            wait = earned - now - self.burst
+            if wait > 1e-9:
+                return wait
+            self._earned[name] = earned
+            if len(self._earned) > self._look:
+                self._forget(now)
         return 0.0
 
     def __len__(self) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 from starlette.responses import Response
 
+from penchant.serve.http import examples, parameters
 from penchant.serve.http.bodies import JSON, one_object
 from penchant.serve.http.call import ID, Call, members, moment
 from penchant.serve.http.problems import Problem
-from penchant.serve.http.reception import Reception
+from penchant.serve.http.reception import Reception, Route
 
 
 async def interests(reception: Reception, call: Call) -> Response:
@@ -66,3 +69,84 @@ async def merge(reception: Reception, call: Call) -> Response:
         return Response(await reception.records.run(work), media_type=JSON)
 
     return await reception.body(call, use)
+
+
+def routes() -> tuple[Route, ...]:
+    """Return the routes of this file."""
+    exported = Route(
+        method="GET",
+        path="/users/{user}",
+        scope="read",
+        handler=export,
+        summary="Export a person",
+        about="Everything that is held about a person, as plain data.",
+        tag="people",
+        answer="Export",
+        example=examples.EXPORT,
+        parameters=(parameters.USER,),
+    )
+    forgotten = replace(
+        exported,
+        method="DELETE",
+        scope="write",
+        handler=forget,
+        summary="Forget a person",
+        about="Their events go, with all else that is theirs; what models learned from many "
+        "people stays until the next training.",
+        answer="Forgotten",
+        example={"removed": 12},
+    )
+    interested = replace(
+        exported,
+        path="/users/{user}/interests",
+        handler=interests,
+        summary="Interests of a person",
+        about="What they want now by name, strongest first, with trend and evidence.",
+        answer="Interests",
+        example=examples.INTERESTS,
+        parameters=(parameters.USER, parameters.NOW),
+    )
+    merged = replace(
+        forgotten,
+        method="POST",
+        path="/users/{user}/merge",
+        handler=merge,
+        summary="Merge a visitor into a person",
+        about="The events of a visitor belong from now on to who it turned out to be.",
+        answer="Moved",
+        example={"moved": 3},
+        body="MergeRequest",
+        examples={"signed in": {"into": "u1"}},
+    )
+    beside = (parameters.USER_QUERY,)
+    return (
+        replace(
+            interested,
+            path="/users/interests",
+            handler=interests_beside,
+            summary="Interests of a person, the id in the query",
+            parameters=(parameters.USER_QUERY, parameters.NOW),
+        ),
+        replace(
+            merged,
+            path="/users/merge",
+            summary="Merge a visitor into a person, the id in the query",
+            parameters=beside,
+        ),
+        exported,
+        replace(
+            exported,
+            path="/users",
+            summary="Export a person, the id in the query",
+            parameters=beside,
+        ),
+        forgotten,
+        replace(
+            forgotten,
+            path="/users",
+            summary="Forget a person, the id in the query",
+            parameters=beside,
+        ),
+        interested,
+        merged,
+    )

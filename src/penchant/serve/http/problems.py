@@ -46,7 +46,7 @@ NAMES: Mapping[int, tuple[str, str]] = {
 """Status -> the name in `type`, and the title."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Problem(Exception):
     """A request that is refused; `detail` says what was expected, what came, and what to do.
 

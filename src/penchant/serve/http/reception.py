@@ -175,11 +175,18 @@ _THROUGH = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def _from_here(request: Request) -> None:
-    """Raise a problem 403 where a web page elsewhere makes a browser here ask a keyless service.
+    """Raise a problem 403 where a keyless service is asked from elsewhere after all.
 
-    A name that leads to this machine only now (DNS rebinding) stands in Host, a page of another
-    site in Origin.
+    That is through a proxy on this machine, or by a web page that makes a browser here ask: a name
+    that leads to this machine only now (DNS rebinding) stands in Host, a page of another site in
+    Origin.
     """
+    if not _is_here(request):
+        raise Problem(
+            403,
+            "without a key only this machine is answered, and this comes from elsewhere or through "
+            "a proxy; configure a key (`penchant key`)",
+        )
     for name in ("host", "origin"):
         given = request.headers.get(name)
         if given is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
+from penchant.serve.http import examples, parameters
 from penchant.serve.http.bodies import one_object
 from penchant.serve.http.call import (
     ID,
@@ -24,7 +26,7 @@ from penchant.serve.http.call import (
     whole,
 )
 from penchant.serve.http.problems import Problem
-from penchant.serve.http.reception import Reception
+from penchant.serve.http.reception import Reception, Route
 from penchant.types import Slate
 
 MOST_USERS = 1_000  # of one batch; each is an answer
@@ -214,3 +216,124 @@ async def reasons(reception: Reception, call: Call) -> Response:
 
     # All of a long slate take their time; one does not.
     return await (reception.answer if len(wanted) == 1 else reception.load)(work)
+
+
+def routes() -> tuple[Route, ...]:
+    """Return the routes of this file."""
+    ask = Route(
+        method="GET",
+        path="/recommend/{user}",
+        scope="read",
+        handler=recommend,
+        summary="Recommend",
+        about="What this person most likely wants now, best first, with reasons. The answer "
+        "reflects every event that was acknowledged before.",
+        tag="answers",
+        answer="Slate",
+        example=examples.SLATE,
+        parameters=(parameters.USER, *parameters.QUESTION),
+    )
+    beside = replace(
+        ask,
+        path="/recommend",
+        summary="Recommend, the id in the query",
+        about="The same for ids that proxies spoil; or for the `history` of a visitor nobody "
+        "stored, without a user_id.",
+        parameters=(
+            replace(parameters.USER_QUERY, required=False),
+            parameters.HISTORY,
+            *parameters.QUESTION,
+        ),
+    )
+    posted = replace(
+        ask,
+        method="POST",
+        handler=recommend_posted,
+        summary="Recommend, the question in the body",
+        parameters=(parameters.USER,),
+        body="RecommendRequest",
+        body_needed=False,
+        examples={"with context": {"k": 5, "context": {"device": "tv"}}},
+    )
+    anyone = replace(
+        posted,
+        path="/recommend",
+        summary="Recommend to anyone, the question in the body",
+        about="For a `user_id`, in the body or in the query, or for the `history` of a visitor "
+        "nobody stored.",
+        parameters=(replace(parameters.USER_QUERY, required=False),),
+        body_needed=True,
+        examples={
+            "somebody known": {"user_id": "u1", "k": 5},
+            "a visitor": {"history": ["i3", "i5"], "k": 5, "text": "a red bicycle"},
+        },
+    )
+    order = replace(
+        posted,
+        path="/rank/{user}",
+        handler=rank,
+        summary="Rank a list",
+        about="The given items in the order this person wants them. Items the catalogue has never "
+        "heard of come last, in the order given.",
+        body="RankRequest",
+        body_needed=True,
+        examples={"a list": {"items": ["i3", "i5", "i9"]}},
+    )
+    return (
+        ask,
+        beside,
+        posted,
+        anyone,
+        order,
+        replace(
+            order,
+            path="/rank",
+            summary="Rank a list, the id in the query or in the body",
+            parameters=(replace(parameters.USER_QUERY, required=False),),
+            examples={"a list": {"user_id": "u1", "items": ["i3", "i5", "i9"]}},
+        ),
+        Route(
+            method="POST",
+            path="/recommend:batch",
+            scope="read",
+            handler=recommend_batch,
+            summary="Recommend to many",
+            about="The slates of up to 1,000 people, for a newsletter; nothing is kept as shown.",
+            tag="answers",
+            answer="BatchAnswer",
+            example=examples.BATCH,
+            body="BatchRequest",
+            examples={"two people": {"user_ids": ["u1", "u2"], "k": 5}},
+        ),
+        replace(
+            ask,
+            path="/similar/{item}",
+            handler=similar,
+            summary="Similar items",
+            about="The items most like this one, by behaviour and by text.",
+            parameters=(parameters.ITEM, parameters.K, parameters.NOW),
+            statuses=(404,),
+        ),
+        replace(
+            ask,
+            path="/similar",
+            handler=similar,
+            summary="Similar items, the id in the query",
+            about="The same for ids that proxies spoil.",
+            parameters=(parameters.ITEM_QUERY, parameters.K, parameters.NOW),
+            statuses=(404,),
+        ),
+        Route(
+            method="GET",
+            path="/slates/{slate}/reasons",
+            scope="read",
+            handler=reasons,
+            summary="Explain a slate",
+            about="Why items stood in a slate: a sentence and the data behind it.",
+            tag="answers",
+            answer="Explanations",
+            example=examples.EXPLANATIONS,
+            parameters=(parameters.SLATE, parameters.WHY),
+            statuses=(404,),
+        ),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,11 +13,12 @@ from starlette.responses import Response
 from penchant.ingest.cleaning import REFUSALS
 from penchant.ingest.columns import match
 from penchant.ingest.intake import Counts
+from penchant.serve.http import examples, parameters
 from penchant.serve.http.bodies import JSON, kind_of, rows
 from penchant.serve.http.call import Call
 from penchant.serve.http.limits import grant
 from penchant.serve.http.problems import Problem
-from penchant.serve.http.reception import SMALL, Reception
+from penchant.serve.http.reception import SMALL, Reception, Route
 
 IDS = ("user_id", "item_id", "event_id", "slate_id", "head", "relation", "tail")
 EXACT = 2.0**53  # beyond it a number of JSON is no longer the number that was meant
@@ -143,3 +145,98 @@ def _exact(found: Rows) -> None:
                     f"expected {name} as text, got a number of which JSON keeps 16 digits; write "
                     f'it as text, "..."',
                 )
+
+
+def routes() -> tuple[Route, ...]:
+    """Return the routes of this file."""
+    take = Route(
+        method="POST",
+        path="/events",
+        scope="write",
+        handler=record,
+        summary="Record events",
+        about="One event, an array, or NDJSON. 200 means that it is on disk, and that the next "
+        "answer at any worker reflects it. One wrong event alone is refused with 422; among "
+        "several the bad ones are kept aside and counted. Sent again with the same event_id, "
+        "an event is not counted twice.",
+        tag="events",
+        answer="Counts",
+        example=examples.RECORDED,
+        body="Event",
+        rows=True,
+        examples=examples.EVENTS,
+    )
+    removed = Route(
+        method="DELETE",
+        path="/events/{event_id}",
+        scope="write",
+        handler=undo,
+        summary="Take an event back",
+        about="Every answer is then as if the event had never been.",
+        tag="events",
+        answer="Removed",
+        example={"removed": True},
+        parameters=(parameters.EVENT,),
+    )
+    return (
+        take,
+        removed,
+        replace(
+            removed,
+            path="/events",
+            summary="Take an event back, the id in the query",
+            parameters=(parameters.EVENT_QUERY,),
+        ),
+        replace(
+            take,
+            path="/items",
+            handler=add_items,
+            summary="Add or change items",
+            about="One item, an array, or NDJSON; an item is replaced by its item_id and can be "
+            "recommended from the answer on, through its text.",
+            tag="catalogue",
+            example=examples.ADDED,
+            body="Item",
+            examples=examples.ITEMS,
+        ),
+        replace(
+            removed,
+            path="/items/{item}",
+            handler=remove_item,
+            summary="Retire an item",
+            about="It is never recommended again; its history stays.",
+            tag="catalogue",
+            parameters=(parameters.ITEM,),
+        ),
+        replace(
+            removed,
+            path="/items",
+            handler=remove_item,
+            summary="Retire an item, the id in the query",
+            about="The same for ids that proxies spoil.",
+            tag="catalogue",
+            parameters=(parameters.ITEM_QUERY,),
+        ),
+        replace(
+            take,
+            path="/users",
+            handler=add_users,
+            summary="Add or change people",
+            about="One person, an array, or NDJSON, with whatever is known about them.",
+            tag="people",
+            example=examples.ADDED_USERS,
+            body="User",
+            examples=examples.USERS,
+        ),
+        replace(
+            take,
+            path="/links",
+            handler=add_links,
+            summary="Add links",
+            about="One link, an array, or NDJSON: prior knowledge about people, items and groups.",
+            tag="catalogue",
+            example=examples.ADDED_LINKS,
+            body="Link",
+            examples=examples.LINKS,
+        ),
+    )
