@@ -1,4 +1,4 @@
-"""Writes into the docs what they take from the code: settings, commands, verbs.
+"""Writes into the docs what they take from the code: settings, commands, verbs, routes.
 
     python docs/generate.py            # write
     python docs/generate.py --check    # end with 1 where a page is not up to date
@@ -19,10 +19,11 @@ from typing import Any
 import penchant
 from penchant.learn.sections import SECTIONS, defaults
 from penchant.serve.cli import app
+from penchant.serve.http.contract import routes
 from penchant.serve.sections import SERVED
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/api.md")
+PAGES = ("README.md", "docs/api.md", "docs/http.md")
 
 
 def settings() -> Iterator[str]:
@@ -78,7 +79,15 @@ def verbs() -> Iterator[str]:
         yield ""
 
 
-PARTS = {"settings": settings, "commands": commands, "verbs": verbs}
+def paths() -> Iterator[str]:
+    """Yield every route of the HTTP API with its scope and what it does."""
+    yield "| route | scope | what it does |"
+    yield "|---|---|---|"
+    for route in routes():
+        yield f"| `{route.method} {route.path}` | {route.scope or ''} | {route.summary} |"
+
+
+PARTS = {"settings": settings, "commands": commands, "verbs": verbs, "routes": paths}
 
 
 def _signature(of: Any, *, method: bool = False) -> str:
