@@ -35,7 +35,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "experiments": ExperimentConfig,
 }
 
-OTHERS = frozenset({"http", "service"})
+OTHERS = frozenset({"http", "service", "watch"})
 """Sections that a layer above reads; `penchant.serve.sections` holds and checks their classes."""
 
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from penchant.evaluate.watch.config import WatchConfig
 from penchant.serve.http.config import HttpConfig
 from penchant.serve.service.config import ServiceConfig
 from penchant.store.settings import Settings
 
-SERVED: Mapping[str, type[Any]] = {"http": HttpConfig, "service": ServiceConfig}
+SERVED: Mapping[str, type[Any]] = {
+    "http": HttpConfig,
+    "service": ServiceConfig,
+    "watch": WatchConfig,
+}
 
 
 def served(settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Findings:
 
     def __init__(self, rows: Iterable[Finding] = (), seen: Iterable[float] = ()) -> None:
         self.rows = list(rows)
+        self.looked = 0.0  # when somebody looked last, in seconds
         self._seen = dict(zip((one.key for one in self.open), seen, strict=False))
 
     @property
@@ -33,6 +34,7 @@ class Findings:
         more severe, never less.
         """
         changed: list[Finding] = []
+        self.looked = at
         lasting = {one.key: place for place, one in enumerate(self.rows) if one.over is None}
         for one in found:
             self._seen[one.key] = at
@@ -71,6 +73,7 @@ class Findings:
         content = {
             "findings": [one.plain() for one in self.rows],
             "seen": [self._seen[one.key] for one in self.open],
+            "looked": self.looked,
         }
         write(directory / FILE, content)
 
@@ -80,6 +83,8 @@ class Findings:
         content = read(directory / FILE)
         try:
             rows = [finding(row) for row in content["findings"]]
-            return cls(rows, [float(x) for x in content["seen"]])
+            found = cls(rows, [float(x) for x in content["seen"]])
+            found.looked = float(content["looked"])
+            return found
         except (TypeError, KeyError, ValueError):
             return cls()

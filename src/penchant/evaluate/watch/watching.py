@@ -39,7 +39,8 @@ _DAYS = 60.0  # days
 class Watch:
     """Looks at the log of a directory each time it is asked to; one process at a time.
 
-    `url` is that of the tables, if they lie in PostgreSQL. Close it, or use `with`.
+    `url` is that of the tables, if they lie in PostgreSQL. `forgotten` are the people, by number,
+    whose events were taken back since the look before. Close it, or use `with`.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Watch:
         self._course = self._begin(Findings.load(self.directory), replayed=not hidden)
         self._position, self._settled = Position(), 0
         self._slates, self._slates_settled = 0, 0
+        self.forgotten: tuple[int, ...] = ()
         self._restore()
 
     @property
@@ -72,14 +74,20 @@ class Watch:
         """
         if self._course.judged * TICK > now + 3600.0:
             self._anew()  # a clock was ahead, and everything counted until then is out of reach
+        self.forgotten = ()
         gone = self._read(now)
         before = self._course.judged
         changed = self._course.look(now)
         if gone or changed or self._course.judged != before:
-            self._settle(now)
+            self._settle()
             self.findings.save(self.directory)
             write(self.directory / STATE, self._state())
         return changed
+
+    def name(self, person: int) -> str | None:
+        """Return the id under which a person is stored, None for who was forgotten."""
+        found: str | None = self._store.people.get([person])["user_id"][0]
+        return found
 
     def close(self) -> None:
         """Let go of the directory."""
@@ -118,7 +126,8 @@ class Watch:
             tail = self._store.tail(self._position)
             names = tail.events.kind_names
             if tail.retracted and self._position.event_offset:
-                gone = self.findings.drop(tail.retracted_users.tolist())
+                self.forgotten = tuple(tail.retracted_users.tolist())
+                gone = self.findings.drop(self.forgotten)
                 self._reload(self._position.event_offset)
             if len(tail.items):
                 self._meaning.changed()
@@ -146,15 +155,13 @@ class Watch:
             slates(self._store, self._slates_settled, self._slates, since),
         )
 
-    def _settle(self, now: float) -> None:
-        """Move the mark before which nothing needs to be read again."""
-        recent = self._course.recent
-        self._settled = self._position.event_offset
-        if len(recent.events):
-            self._settled = min(self._settled, int(recent.events.offsets.min()) - 1)
-        self._slates_settled = self._slates
-        if len(recent.slates):
-            self._slates_settled = min(self._slates, int(recent.slates.numbers.min()) - 1)
+    def _settle(self) -> None:
+        """Move the marks before which nothing needs to be read again."""
+        recent, since = self._course.recent, self._course.judged * TICK - KEPT
+        near = recent.events.offsets[recent.events.times >= since]
+        self._settled = int(near.min()) - 1 if len(near) else self._position.event_offset
+        shown = recent.slates.numbers[recent.slates.times >= since]
+        self._slates_settled = int(shown.min()) - 1 if len(shown) else self._slates
 
     def _state(self) -> dict[str, Any]:
         position = self._position
@@ -206,7 +213,7 @@ class Watch:
         if self._engine is None:
             self._engine = Engine(self.directory, url=self._url, read_only=True)
         with contextlib.suppress(Error):
-            name = self._store.people.get([user])["user_id"][0]
+            name = self.name(user)
             if name is None:  # forgotten meanwhile
                 return None
             # A microsecond earlier, so that nothing of the moment itself is known.

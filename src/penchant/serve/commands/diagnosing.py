@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from penchant.serve.commands.arguments import Json, NoShelf, Url, is_shelf
 from penchant.serve.commands.terminal import Terminal, amount, day, facts, table
+from penchant.types import InvalidInput
 
 UNSOUND = 1
 
@@ -24,14 +25,28 @@ def doctor(
     shelf: Annotated[
         Path | None, typer.Argument(metavar="[SHELF]", help="The directory; none: this machine.")
     ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option(metavar="URL-or-SHELF", help="A service that runs, asked from outside."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="PENCHANT_API_KEY", help="A key that may read, for --live."),
+    ] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Look over an installation and a shelf; ends with 1 where something is wrong.
+    """Look over an installation, a shelf or a running service; ends with 1 if something is wrong.
 
-    Versions, sizes, rows kept aside and why, whether snapshots are whole, the encoder, and every
-    address that data can reach.
+    Versions, sizes, rows kept aside and why, whether snapshots are whole, what the watch over the
+    log found, the encoder, and every address that data can reach. With --live: health, versions,
+    lag, the age of the snapshot, errors, findings, clocks, and one answer that is recorded nowhere.
     """
+    if live is not None:
+        if shelf is not None:
+            raise InvalidInput("give a shelf to look into, or --live with an address; not both")
+        _live(live, key, Terminal(json))
+        return
     from dataclasses import asdict
 
     from penchant.serve.doctor.diagnosis import diagnose
@@ -53,16 +68,53 @@ def doctor(
             parts.append(f"no weight is known for {names}; give one in [events] weights")
         parts += [_head("kept aside"), _quarantine(found.quarantine)]
         parts += [_head("snapshots"), _snapshots(found.snapshots)]
+    if found.findings:
+        parts += [_head("what the watch found"), _found(found.findings)]
     parts += [_head("encoder"), facts(found.encoder), _head("addresses that data can reach")]
     parts += [f"{row['address']}: {row['what']}" for row in found.addresses] or ["none"]
     parts += [_head("disk"), facts(_sizes(found.disk))]
-    parts.append(_head("verdict"))
-    parts += [Text(f"✗ {one}", style="red") for one in found.wrong]
-    if not found.wrong:
-        parts.append(Text("✓ nothing is wrong", style="green"))
+    parts += _verdict(found.wrong)
     terminal.answer(asdict(found), *parts)
     if found.wrong:
         raise typer.Exit(UNSOUND)
+
+
+def _live(where: str, key: str | None, terminal: Terminal) -> None:
+    from dataclasses import asdict
+
+    from penchant.serve.doctor.live import examine
+
+    with terminal.busy("asking"):
+        health = examine(where, key=key)
+    parts: list[RenderableType] = [f"{health.address}"]
+    for name in ("service", "snapshot", "training", "requests", "canary"):
+        rows = {str(k).replace("_", " "): v for k, v in getattr(health, name).items()}
+        if rows:
+            if isinstance(rows.get("made"), float):
+                rows["made"] = day(rows["made"])
+            parts += [_head(name), facts({k: v for k, v in rows.items() if v is not None})]
+    if health.findings:
+        parts += [_head("what the watch found"), _found(health.findings)]
+    parts += _verdict(health.wrong)
+    terminal.answer(asdict(health), *parts)
+    if health.wrong:
+        raise typer.Exit(UNSOUND)
+
+
+def _verdict(wrong: list[str]) -> list[RenderableType]:
+    if not wrong:
+        return [_head("verdict"), Text("✓ nothing is wrong", style="green")]
+    return [_head("verdict"), *(Text(f"✗ {one}", style="red") for one in wrong)]
+
+
+def _found(rows: list[dict[str, Any]]) -> RenderableType:
+    shown = table("since", "severity", "kind", "about", "what")
+    for row in rows:
+        since = day(row["since"]) if "since" in row else ""
+        about = row.get("person") or row.get("subject", "")
+        what = row.get("sentence") or f"{row.get('many')} of them"
+        shown.add_row(since, str(row["severity"]), str(row["kind"]), str(about), str(what))
+    return shown
 
 
 def _head(name: str) -> Text:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import func, make_url, select
 
+from penchant.evaluate.watch.config import WatchConfig
+from penchant.evaluate.watch.findings import Findings
 from penchant.ingest.cleaning import REFUSALS
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import (
@@ -30,6 +32,7 @@ from penchant.language.exported import cache_home, is_export
 from penchant.language.open import EncoderConfig
 from penchant.language.weights import DEFAULT, is_folder
 from penchant.learn.sections import checked
+from penchant.serve.sections import served
 from penchant.store import schema
 from penchant.store.open import Store, open_store
 from penchant.store.settings import FILE, Settings, SettingsError
@@ -50,6 +53,7 @@ class Diagnosis:
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     snapshots: list[dict[str, Any]] = field(default_factory=list)
     encoder: dict[str, Any] = field(default_factory=dict)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     addresses: list[dict[str, str]] = field(default_factory=list)
     disk: dict[str, Any] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -68,7 +72,12 @@ def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
     except SettingsError:
         config = EncoderConfig()
     _encoder(found, config)
-    found.addresses = list(addresses(config, url))
+    watched = WatchConfig()
+    try:
+        watched = served(settings)["watch"]
+    except SettingsError as error:
+        found.wrong.append(str(error))
+    found.addresses = list(addresses(config, url, watched))
     place = directory if directory is not None else Path.cwd()
     usage = shutil.disk_usage(place if place.exists() else Path.cwd())
     found.disk = {"free": usage.free, "total": usage.total}
@@ -86,6 +95,7 @@ def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
             _store(found, store, settings)
             _pseudonyms(found, store, settings)
             _snapshots(found, store)
+            _findings(found, store)
     except Error as error:
         found.wrong.append(str(error))
     return found
@@ -103,7 +113,9 @@ def versions() -> Iterable[tuple[str, str]]:
             yield name, "not installed"
 
 
-def addresses(config: EncoderConfig, url: str | None) -> Iterable[dict[str, str]]:
+def addresses(
+    config: EncoderConfig, url: str | None, watched: WatchConfig
+) -> Iterable[dict[str, str]]:
     """Yield every address that data, or a question about it, can be sent to."""
     if url is not None:
         yield {
@@ -120,6 +132,14 @@ def addresses(config: EncoderConfig, url: str | None) -> Iterable[dict[str, str]
         yield {
             "address": os.environ.get("HF_ENDPOINT", "the Hugging Face hub"),
             "what": f"the name {config.model!r}, once, to download it; no data",
+        }
+
+    if watched.webhook:
+        parts = urlsplit(watched.webhook)
+        yield {
+            "address": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            "what": "findings of the watch over the log, "
+            + ("with ids of people" if watched.people else "without ids of people"),
         }
 
 
@@ -233,6 +253,20 @@ def _snapshots(found: Diagnosis, store: Store) -> None:
             found.wrong.append(str(error))
         found.snapshots.append(entry)
     found.wrong += [warning for warning in snapshots.warnings if warning not in found.wrong]
+
+
+def _findings(found: Diagnosis, store: Store) -> None:
+    """Say what the watch over the log found that lasts, and name who it is about: this is here."""
+    for one in Findings.load(store.directory).open:
+        row = one.plain()
+        who = ""
+        if one.person is not None:
+            name = store.people.get([one.person])["user_id"][0]
+            row["person"] = name
+            who = f"{name}: " if name is not None else ""
+        found.findings.append(row)
+        if one.severity != "notice":
+            found.wrong.append(f"{who}{one.sentence}")
 
 
 def _size(path: Path) -> int:

@@ -18,7 +18,14 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from penchant.serve.service.plan import REFUSED, Plan, end_with_parent, received, say
+from penchant.serve.service.plan import (
+    REFUSED,
+    Plan,
+    end_with_parent,
+    end_within,
+    received,
+    say,
+)
 from penchant.types import Error
 
 if TYPE_CHECKING:
@@ -30,18 +37,18 @@ NICE = 10  # who answers comes before who learns
 BEAT = 0.25  # seconds between two looks at what is due
 _LOCK_EVERY = 1.0
 _AFTER_TROUBLE = 5.0
+_LEAVE = 3.0
 
 _log = logging.getLogger("penchant.background")
 
 
 @dataclass(slots=True)
 class Duty:
-    """Something that is done every so many seconds; `alone` by one background of the directory."""
+    """Something that is done every so many seconds."""
 
     name: str
     every: float
     do: Callable[[], Any]
-    alone: bool = True
     _at: float = 0.0
 
     def __call__(self, telemetry: Telemetry) -> None:
@@ -66,8 +73,14 @@ def main() -> int:
     with suppress(OSError):
         os.nice(NICE)
     ended = threading.Event()
+
+    def stop(*_: object) -> None:
+        # What it does may take long, and may be cut off anywhere.
+        ended.set()
+        end_within(_LEAVE, status=0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, stop)
 
     def orphaned() -> None:
         # The parent cannot remove what the processes of the service shared.
@@ -87,13 +100,14 @@ def main() -> int:
 def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
     """Do what is due until `ended`."""
     from penchant.serve.service.control import Control
+    from penchant.serve.service.watching import EVERY, Watching
     from penchant.store.lock import Held
     from penchant.store.open import open_store
 
     control = Control(plan.shelf)
     with open_store(plan.directory, plan.url) as store, ExitStack() as stack:
         lock = stack.enter_context(closing(control.lock()))
-        duties = [Duty("gauges", 5.0, lambda: measure(store, control, telemetry), alone=False)]
+        duties = [Duty("gauges", 5.0, lambda: measure(store, control, telemetry))]
         alone, said, asked = False, False, 0.0
         say(ready=plan.name)
         while not ended.is_set():
@@ -103,6 +117,10 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
                     stack.enter_context(lock.held(wait=False))
                     alone = True
                     duties += apart(plan, store, control, telemetry)
+                    watching = stack.enter_context(
+                        closing(Watching(plan.shelf, plan.url, telemetry.found))
+                    )
+                    duties.append(Duty("watch", EVERY, watching))
                     _log.info("learning here", extra={"fields": {"every": plan.learn_every}})
                 except Held:
                     if not said:
@@ -117,7 +135,7 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
 
 
 def apart(plan: Plan, store: Store, control: Control, telemetry: Telemetry) -> list[Duty]:
-    """Return what only one background of a directory does. Whoever watches the log goes here."""
+    """Return what only one background of a directory does, besides watching the log."""
     from penchant.serve.service.training import Trainings
     from penchant.serve.service.upkeep import Retention, Settling
 
