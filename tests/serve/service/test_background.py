@@ -121,8 +121,7 @@ def test_a_training_that_does_worse_is_refused_and_said(service: Service) -> Non
 def test_training_happens_on_time_and_not_again_without_news(tmp_path: Path) -> None:
     shelf = learnable(tmp_path / "shelf", clicks("u", seed=1))
     with Service(shelf, "--effort", "fast", "--learn-every", "2s", workers=1) as service:
-        state = service.ask("/v1/train")[1]
-        assert state["next"] is not None
+        eventually(lambda: service.ask("/v1/train")[1]["next"] is not None)
         eventually(lambda: service.lines("ended"), within=120)
         assert service.lines("started")[0]["asked"] is False
         assert trained(service)["report"]["published"] is True

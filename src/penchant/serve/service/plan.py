@@ -95,11 +95,11 @@ def end_with_parent(stop: Callable[[], None], within: float) -> None:
     follow(sys.stdin.fileno(), lost)
 
 
-def end_within(seconds: float) -> None:
+def end_within(seconds: float, status: int = KILLED) -> None:
     """End this process after so many seconds, whatever it does by then."""
 
     def end() -> None:
         time.sleep(seconds)
-        os._exit(KILLED)
+        os._exit(status)
 
     threading.Thread(target=end, name="penchant-end", daemon=True).start()
