@@ -158,7 +158,8 @@ def test_every_setting_is_documented() -> None:
                 read.add(node.slice.value)
     assert set(SERVED) == OTHERS
     known = {**SECTIONS, **SERVED}
-    assert read == set(known), "a section is read that penchant.learn.sections does not list"
+    # Those of the service are read by one loop over their names.
+    assert read | set(SERVED) == set(known), "a section is read that penchant.learn.sections does not list"
     for name, kind in known.items():
         assert f"`[{name}]`" in readme
         for key, _ in defaults(kind):
