@@ -48,6 +48,7 @@ HARD = [
     "a\nb",
     "a\r\nX-Injected: yes",
     "\x7f",
+    "a\0b",
     "~",
     "interests",
     "merge",

@@ -16,7 +16,7 @@ from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.pools import Pool
 from penchant.serve.http.problems import Problem
 
-from .live import served
+from .live import Live, served
 
 
 def run(test: Callable[[], Any]) -> None:
@@ -110,6 +110,16 @@ def test_a_crowd_is_answered_or_refused_and_the_service_lives(
         time.sleep(1.5)
         assert live.reception.answers.inside == 0
         assert client.get("/v1/recommend/ann").status_code == 200
+
+
+def test_slates_that_nobody_was_shown_keep_nobody_waiting(live: Live) -> None:
+    """One that is not on disk yet is waited for; answers are given meanwhile."""
+    with ThreadPoolExecutor(8) as crowd, live.client() as client:
+        asked = [crowd.submit(client.get, f"/v1/slates/{n}/reasons") for n in range(8)]
+        time.sleep(0.1)
+        assert client.get("/v1/recommend/ann").status_code == 200
+        assert sum(one.done() for one in asked) < 8
+        assert {one.result().status_code for one in asked} == {404}
 
 
 def test_a_stop_finishes_what_was_accepted(

@@ -97,6 +97,8 @@ class Reception:
         self.answers = Pool("answers", settings.threads, waiting, settings.timeout)
         self.records = Pool("events", settings.record_threads, waiting, settings.timeout)
         self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
+        # Apart: a slate that is not on disk yet is waited for, and nobody else should be.
+        self.reasons = Pool("explanations", settings.load_threads, waiting, settings.load_timeout)
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """Return the function that leads a request of a route to its handler."""
@@ -157,7 +159,7 @@ class Reception:
 
     async def close(self) -> None:
         """Finish what was accepted."""
-        for pool in (self.answers, self.records, self.loads):
+        for pool in (self.answers, self.records, self.loads, self.reasons):
             await asyncio.to_thread(pool.close)
 
 

@@ -10,7 +10,7 @@ import orjson
 from starlette.responses import Response
 
 from penchant.serve.http import examples, parameters
-from penchant.serve.http.bodies import one_object
+from penchant.serve.http.bodies import JSON, one_object
 from penchant.serve.http.call import (
     ID,
     LIST,
@@ -214,8 +214,7 @@ async def reasons(reception: Reception, call: Call) -> Response:
         found = [engine.explain(slate, item) for item in items]
         return orjson.dumps({"slate_id": slate, "explanations": found})
 
-    # All of a long slate take their time; one does not.
-    return await (reception.answer if len(wanted) == 1 else reception.load)(work)
+    return Response(await reception.reasons.run(work), media_type=JSON)
 
 
 def routes() -> tuple[Route, ...]:
