@@ -13,11 +13,22 @@ from penchant.interests.state import State
 from penchant.rank.answer.asking import Question, whole
 from penchant.rank.answer.neighbours import neighbours
 from penchant.rank.explain.reasons import mattered, origins
+from penchant.rank.exploration import PROPENSITY
 from penchant.rank.pipeline import RAISED, SCORED_BY
 from penchant.rank.scorers.terms import LATER, with_terms
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
-from penchant.types import Candidates, Ids, Mask, Query, Reason, Recommendation, Slate, Trace
+from penchant.types import (
+    Candidates,
+    Floats,
+    Ids,
+    Mask,
+    Query,
+    Reason,
+    Recommendation,
+    Slate,
+    Trace,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,7 +169,7 @@ def impression(
         snapshot=snapshot,
         items=shown.items,
         scores=shown.scores,
-        propensities=np.ones(len(shown), dtype=np.float32),
+        propensities=_propensities(shown),
         features=shown.features,
         names=shown.names,
         reasons=tuple([_plain_reason(r) for r in line.reasons] for line in lines[: len(shown)]),
@@ -171,6 +182,13 @@ def impression(
         },
         variant=variant,
     )
+
+
+def _propensities(shown: Candidates) -> Floats:
+    """Return the chance of each line to stand in its place: 1 where nothing was drawn."""
+    if PROPENSITY not in shown.names:
+        return np.ones(len(shown), dtype=np.float32)
+    return np.ascontiguousarray(shown.features[:, shown.names.index(PROPENSITY)])
 
 
 def _lines(question: Question, shown: Candidates, before: int) -> tuple[Recommendation, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.ingest.kinds import Kinds
+from penchant.rank.feedback.appeal import Appeal, fit
 from penchant.rank.feedback.attribution import Answers, Attribution
 from penchant.rank.feedback.clock import Clock
 from penchant.rank.feedback.config import FeedbackConfig
@@ -20,6 +21,8 @@ from penchant.rank.feedback.following import Following
 from penchant.rank.feedback.rates import Rates
 from penchant.store.impressions import Shown
 from penchant.store.log import Events
+from penchant.store.vectors import Vectors
+from penchant.types import Floats
 
 _WANTED = -1  # a kind of answer beside those of the log: the first that shows a wish
 
@@ -39,6 +42,16 @@ class Feedback:
         self._wanted_from = np.float32(kinds.config.wanted_from)
         self._clock = Clock(2 * config.window)
         self._lock = threading.Lock()
+        self._appeal: tuple[int, Floats, Appeal | None] | None = None
+
+    def appeal(self, now: float, vectors: Vectors) -> Appeal | None:
+        """Return what texts say of rates at `now`; made once an hour."""
+        hour, exposed, answered = self.rates.table(now)
+        known = self._appeal
+        if known is None or known[0] != hour or known[1] is not exposed:
+            found = fit(exposed, answered, vectors.rows(np.arange(len(exposed), dtype=np.int32)))
+            known = self._appeal = (hour, exposed, found)
+        return known[2]
 
     def fold(self, shown: Shown, events: Events) -> Answers:
         """Return the answers that the next parts of the two logs, either of them empty, decided."""

@@ -72,7 +72,10 @@ class Following:
         self._until = float("-inf")
         # Replaced as one, so that a reader sees times and weights that belong together.
         self._known: tuple[Times, tuple[Weights, ...]] = (np.zeros(0), ())
-        self._now = Weights()
+        self._begun = Weights(
+            taste=None if self._taste is None else np.zeros(dimension, dtype=np.float32)
+        )
+        self._now = self._begun
 
     def at(self, now: float) -> Weights:
         """Return the weights at `now`: those of the answers up to an hour before it, or fewer."""
@@ -80,7 +83,7 @@ class Following:
             return self._now
         times, weights = self._known
         place = bisect_right(times, now)
-        return weights[place - 1] if place else Weights()
+        return weights[place - 1] if place else self._begun
 
     def fold(self, answers: Answers, wanted: np.ndarray) -> None:
         """Take a step for each of the answers that were `wanted`, bool[n], in their order."""

@@ -168,6 +168,15 @@ class Rates:
                 prior[own] = (wanted[at] + SHAPE) / (shown[at] + SHAPE / mean)
             return Rate(answered.astype(np.float32), exposed.astype(np.float32), prior, mean)
 
+    def table(self, now: float) -> tuple[int, Floats, Floats]:
+        """Return an hour, and the decayed looks and answers of each item before it, float32[n].
+
+        They are the same for every `now` in that hour, until something late is counted.
+        """
+        with self._lock:
+            sums = self._sum(_hour(now))
+            return _hour(now), sums.exposed, sums.answered
+
     def looked(self, now: float) -> Floats:
         """Return float32[GROUPS]: how far each group of places is looked at, the first being 1."""
         with self._lock:

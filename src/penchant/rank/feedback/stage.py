@@ -46,10 +46,11 @@ class ForAnswers:
         scored = scaled(scored, weights.said)
         terms = {ANSWERED: np.float32(weights.rate) * rate}
         if weights.taste is not None:
+            # A term of nothing where nothing is known: every page of a slate has the same terms.
+            terms[FOLLOWED] = np.zeros(len(items), dtype=np.float32)
             h = read_interest(state, self._vectors, self._days_half)
             if h is not None:
-                rows = self._vectors.rows(items)
-                terms[FOLLOWED] = np.nan_to_num(rows @ (weights.taste * h)).astype(np.float32)
+                terms[FOLLOWED] = np.nan_to_num(self._vectors.rows(items) @ (weights.taste * h))
         scores = np.float32(weights.said) * z + sum(terms.values())
         return with_terms(
             replace(
