@@ -56,7 +56,8 @@ class Quality:
                 row[place] += value
         hour = look.tick // TICKS
         self._hours = {h: row for h, row in self._hours.items() if h >= hour - WEEK - 24}
-        alarm = _deviations(self._config.surprise)
+        # Asked every ten minutes in three windows: ten times as sure as of one count.
+        alarm = _deviations(self._config.surprise / 10.0)
         windows = [(hours, alarm) for hours in WINDOWS]
         young = look.tick // TICKS - int(self._since // 3600)
         if self._before and YOUNG[0] <= young <= YOUNG[1]:

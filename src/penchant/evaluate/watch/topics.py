@@ -30,7 +30,7 @@ FEWEST = 40
 DAYS = 21
 KNOWN = 7
 APART = 8.0  # deviations of a day's distance that are no accident
-FARTHER = 1.5  # and how much farther than the farthest day before
+FARTHER = 1.8  # and how much farther than the farthest day before
 
 
 class Topics:
