@@ -124,13 +124,13 @@ class Trainings:
     def _say(self, outcome: str | None = None, **what: Any) -> None:
         with self._guard:
             self._state = {**self._state, **what}
+            self._told(self._state, outcome)
             try:
                 self._control.tell(self._state)
                 self._unwritten = False
             except StoreError as error:  # a full disk must not end what is being learned
                 self._unwritten = True
                 _log.warning("unwritten", extra={"fields": {"error": str(error)}})
-            self._told(self._state, outcome)
 
     def _next(self) -> float | None:
         left = self._schedule.left()
