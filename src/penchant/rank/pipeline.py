@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.rank.exploration import Exploration
 from penchant.rank.features import FeatureBuilder
+from penchant.rank.feedback.feedback import Feedback
+from penchant.rank.feedback.stage import DAYS_HALF, ForAnswers
 from penchant.rank.opening import Opening
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
 from penchant.rank.scorers.fusion import Fusion
@@ -106,9 +109,18 @@ def row_stages(
 
 
 def load_pipeline(
-    folder: Artefacts, recall: Recall, columns: ItemColumns, vectors: Vectors, threads: int = 1
+    folder: Artefacts,
+    recall: Recall,
+    columns: ItemColumns,
+    vectors: Vectors,
+    threads: int = 1,
+    feedback: Feedback | None = None,
 ) -> Pipeline:
-    """Return the pipeline that a snapshot's rank.json describes, around its recall."""
+    """Return the pipeline that a snapshot's rank.json describes, around its recall.
+
+    With `feedback` its scores follow the answers to slates, and items little known are explored,
+    for whom the policy of a request says so.
+    """
     plan: dict[str, Any] = {"scorer": "fusion", "newcomer": "trending_30d"}
     if folder.has("rank.json"):
         plan = folder.json("rank")
@@ -125,5 +137,11 @@ def load_pipeline(
         scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0})
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
+    rerankers: list[Stage] = [Opening(recall.popularity)]
+    if feedback is not None:
+        days = DAYS_HALF if affinity is None else affinity.days_half
+        scorer = ForAnswers(scorer, feedback, vectors, days)
+        # Before the opening, which gives its place where no new item is shown.
+        rerankers.insert(0, Exploration(feedback, recall.popularity, vectors))
     stages = row_stages(recall, affinity, columns, vectors)
-    return Pipeline(recall, [*stages, ForWords(scorer)], [Opening(recall.popularity)])
+    return Pipeline(recall, [*stages, ForWords(scorer)], rerankers)

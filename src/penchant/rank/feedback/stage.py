@@ -16,6 +16,8 @@ from penchant.rank.scorers.terms import ANSWERED, FOLLOWED, scaled, with_terms
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Query
 
+DAYS_HALF = 30.0  # at which interests are read where no snapshot says
+
 
 class ForAnswers:
     """A scorer whose score moves with the answers to what was shown (`feedback/following.py`).
@@ -25,7 +27,7 @@ class ForAnswers:
     """
 
     def __init__(
-        self, scorer: Scorer, feedback: Feedback, vectors: Vectors, days_half: float = 30.0
+        self, scorer: Scorer, feedback: Feedback, vectors: Vectors, days_half: float = DAYS_HALF
     ) -> None:
         self.name = scorer.name
         self._scorer = scorer
