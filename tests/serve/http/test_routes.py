@@ -12,6 +12,7 @@ import pytest
 
 import penchant
 import world
+from penchant.evaluate.experiment.measured import check
 from penchant.serve.http.contract import routes
 
 from .live import Live, served
@@ -53,6 +54,9 @@ CONTRACT = {
     "POST /v1/train",
     "GET /v1/snapshots",
     "POST /v1/snapshots/{snapshot}:activate",
+    "GET /v1/experiments",
+    "POST /v1/experiments/{experiment}/{variant}:stop",
+    "POST /v1/experiments/{experiment}/{variant}:lift",
     "GET /v1/status",
 }
 
@@ -381,3 +385,25 @@ def test_snapshots_are_listed_and_activated(own_shelf: Path) -> None:
         damaged = own_shelf / "snapshots" / only["id"] / "manifest.json"
         damaged.write_text("{}")
         assert client.get("/health/live").status_code == 200
+
+
+def test_a_variant_is_stopped_by_hand_and_let_go(own_shelf: Path) -> None:
+    toml = own_shelf / "penchant.toml"
+    kept = toml.read_text(encoding="utf-8") if toml.exists() else ""
+    more = "[experiments.doors.variants.closed]\nshare = 0.5\nrecommend = { opening = false }\n"
+    toml.write_text(f"{kept}\n{more}", encoding="utf-8")
+    with penchant.open(own_shelf) as engine, served(engine) as live, live.client() as client:
+        check(engine._store, time.time())
+        (found,) = client.get("/v1/experiments").json()["experiments"]
+        assert (found["name"], found["state"], found["stops"]) == ("doors", "running", {})
+        path = "/v1/experiments/doors/closed"
+        assert client.post(f"{path}:stop", json={"why": "it is cold"}).json() == {"changed": True}
+        assert client.post(f"{path}:stop").json() == {"changed": False}
+        check(engine._store, time.time())
+        (found,) = client.get("/v1/experiments").json()["experiments"]
+        assert found["stops"]["closed"]["why"] == "it is cold"
+        assert client.post(f"{path}:lift").json() == {"changed": True}
+        for wrong in ("doors/control", "doors/ajar", "gates/closed"):
+            answer = client.post(f"/v1/experiments/{wrong}:stop")
+            assert answer.status_code == 404
+            assert "there are" in answer.text or "it has" in answer.text

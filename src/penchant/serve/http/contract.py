@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from penchant.serve.http import operating, people, recommending, recording
+from penchant.serve.http import experimenting, operating, people, recommending, recording
 from penchant.serve.http.catalogue import SHOWN
 from penchant.serve.http.reception import Route
 
@@ -24,5 +24,6 @@ def routes() -> tuple[Route, ...]:
         *SHOWN,
         *people.routes(),
         *operating.routes(),
+        *experimenting.routes(),
     )
     return (*(replace(one, path=PREFIX + one.path) for one in prefixed), *operating.watching())

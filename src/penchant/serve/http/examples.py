@@ -166,3 +166,22 @@ STATUS: dict[str, Any] = {
     "warnings": [],
     "version": "0.1.0",
 }
+EXPERIMENTS: dict[str, Any] = {
+    "experiments": [
+        {
+            "name": "doors",
+            "state": "running",
+            "now": 1_714_566_600.0,
+            "start": None,
+            "end": None,
+            "people": {"control": 1204, "closed": 1187},
+            "shares": {"control": 0.5, "closed": 0.5},
+            "ratio_p": 0.73,
+            "trusted": True,
+            "crossed": 0,
+            "comparisons": [],
+            "stops": {},
+            "why": "",
+        }
+    ]
+}

@@ -11,6 +11,8 @@ ITEM = Parameter("item", _ID, "The item_id, percent-encoded (`%2F` for a slash).
 EVENT = Parameter("event_id", _ID, "The event_id, percent-encoded.", "e-20240501-17", True)
 SLATE = Parameter("slate", _ID, "The slate_id of an answer.", "0b6c2f7e9d7a4c1f8f0a", True)
 SNAPSHOT = Parameter("snapshot", _ID, "The id of a snapshot.", "000002-5f2a9c01d3e4", True)
+EXPERIMENT = Parameter("experiment", _ID, "The name of an experiment.", "doors", True)
+VARIANT = Parameter("variant", _ID, "The name of one of its variants.", "closed", True)
 
 USER_QUERY = Parameter("user_id", _ID, "The user_id, for ids that proxies spoil.", "shop/u1", True)
 ITEM_QUERY = Parameter("item_id", _ID, "The item_id, for ids that proxies spoil.", "a/b", True)

@@ -294,6 +294,46 @@ class Snapshots(Closed):
     snapshots: list[Snapshot]
 
 
+class Experiment(Closed):
+    """What an experiment showed by `now`; with `trusted` false nothing of it is to be believed.
+
+    `comparisons` hold, for each metric of each variant, the difference to the control with an
+    interval that holds at every look, and one for a single look at the end.
+    """
+
+    name: str
+    state: str
+    now: float
+    start: float | None
+    end: float | None
+    people: dict[str, int]
+    shares: dict[str, float]
+    ratio_p: float | None
+    trusted: bool
+    crossed: int
+    comparisons: list[dict[str, Any]]
+    stops: dict[str, dict[str, Any]]
+    why: str
+
+
+class Experiments(Closed):
+    """Every experiment of the settings, as it was counted last."""
+
+    experiments: list[Experiment]
+
+
+class StopRequest(Closed):
+    """Why a variant is stopped."""
+
+    why: str | None = None
+
+
+class Changed(Closed):
+    """Whether it was otherwise before."""
+
+    changed: bool
+
+
 class Status(Closed):
     """What this worker knows: `lag` is how many events the log holds beyond what it has read."""
 
@@ -330,6 +370,9 @@ MODELS: tuple[type[BaseModel], ...] = (
         Training,
         Snapshot,
         Snapshots,
+        Experiments,
+        StopRequest,
+        Changed,
         Status,
         Live,
         Ready,
