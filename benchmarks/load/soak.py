@@ -160,7 +160,11 @@ def soaked(ground: Ground, options: argparse.Namespace) -> bool:
         shown = answers(service, staying[:200], now)
         gone = [service.ask("GET", f"/v1/users/{part(one)}")[1] for one in leaving[:20]]
     warm = max(0.25 * seconds, 60 + (training.ended or 0.0))
-    for name, (first, last, whole) in memory.growth(warm).items():
+    held = memory.growth(warm)
+    if not held:
+        good = False
+        print(f"  memory was not judged: the soak ended before {warm:.0f} s; let it take longer")
+    for name, (first, last, whole) in held.items():
         grown = last / first - 1
         verdict = "within" if grown < GROWTH else "OUTSIDE"
         good &= grown < GROWTH
