@@ -100,6 +100,7 @@ def main() -> int:
 def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
     """Do what is due until `ended`."""
     from penchant.serve.service.control import Control
+    from penchant.serve.service.watching import EVERY, Watching
     from penchant.store.lock import Held
     from penchant.store.open import open_store
 
@@ -116,6 +117,10 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
                     stack.enter_context(lock.held(wait=False))
                     alone = True
                     duties += apart(plan, store, control, telemetry)
+                    watching = stack.enter_context(
+                        closing(Watching(plan.shelf, plan.url, telemetry.found))
+                    )
+                    duties.append(Duty("watch", EVERY, watching))
                     _log.info("learning here", extra={"fields": {"every": plan.learn_every}})
                 except Held:
                     if not said:
@@ -130,7 +135,7 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
 
 
 def apart(plan: Plan, store: Store, control: Control, telemetry: Telemetry) -> list[Duty]:
-    """Return what only one background of a directory does. Whoever watches the log goes here."""
+    """Return what only one background of a directory does, besides watching the log."""
     from penchant.serve.service.training import Trainings
     from penchant.serve.service.upkeep import Retention, Settling
 
