@@ -31,7 +31,8 @@ _PAGES, _BULK_PAGES, _BULK_ROWS = 1000, 16_000, 5_000
 # Seconds for which what nobody waits for is gathered.
 _LINGER = 0.02
 _LARGE = 67_108_864  # bytes of it above which its file is made short again
-_READER_CACHE, _WRITER_CACHE = 16_384, 262_144  # KiB, used only where needed
+# KiB, for each connection; every thread that reads has one. Only a load touches pages everywhere.
+_READER_CACHE, _WRITER_CACHE, _BULK_CACHE = 4_096, 8_192, 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,26 +271,23 @@ class Database:
         if self.dialect == "sqlite":
             # Taking the write-ahead log in after each piece of a bulk load writes every page of
             # the indexes again and again; after single events it keeps the log short.
-            pages = _BULK_PAGES if rows >= _BULK_ROWS else _PAGES
-            if connection.info.get("pages") != pages:
+            bulk = rows >= _BULK_ROWS
+            if connection.info.get("bulk") is not bulk:
+                pages, cache = (_BULK_PAGES, _BULK_CACHE) if bulk else (_PAGES, _WRITER_CACHE)
                 connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages}")
-                connection.info["pages"] = pages
+                connection.exec_driver_sql(f"PRAGMA cache_size=-{cache}")
+                if not bulk:
+                    connection.exec_driver_sql("PRAGMA shrink_memory")
+                connection.info["bulk"] = bulk
             # The driver is in autocommit; IMMEDIATE takes the write lock now rather than midway.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (self._turn,))
 
-    def _writing(self) -> Connection:
-        connection = self._engine.connect()
-        if self.dialect == "sqlite":
-            raw: Any = connection.connection.dbapi_connection
-            raw.execute(f"PRAGMA cache_size=-{_WRITER_CACHE}")
-        return connection
-
     def _start(self) -> Writer:
         writer = Writer(
             name=f"penchant-writer-{self.dialect}",
-            connect=self._writing,
+            connect=self._engine.connect,
             locked=self._locked,
             begin=self._begin,
             rolled_back=self._tell,
