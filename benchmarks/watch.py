@@ -89,11 +89,9 @@ def watched(
 ) -> tuple[float, list[tuple[float, str, str]]]:
     """Return when the fault began, and time, kind and subject of each finding raised."""
     rng = np.random.default_rng([seed, 5])
-    # After six weeks that are only learned from and a first one that is looked at.
-    since = START + DAY * (7 * WEEKS + 7 + 5 * rng.random())
-    days = 7 * WEEKS + 28 if fault is None else 7 * WEEKS + 15
-    if fault == "slow loss":
-        days = 7 * WEEKS + 30
+    # After six weeks that are only learned from and some days that are looked at.
+    since = START + DAY * (7 * WEEKS + 4 + 2 * rng.random())
+    days = 7 * WEEKS + {None: 14, "slow loss": 24}.get(fault, 9)
     log = traffic(seed, days=days, visits=visits, fault=fault, since=since, strength=strength)
     end = START + DAY * days if fault in (None, "slow loss") else since + WITHIN
     course = Course(
@@ -168,7 +166,7 @@ def report(visits: float, fault: Fault | None, runs: list) -> None:  # type: ign
     """Print one line."""
     line: dict[str, object] = {"visits_a_day": visits, "fault": fault or "none", "logs": len(runs)}
     if fault is None:
-        weeks = 4.0 * len(runs)
+        weeks = 2.0 * len(runs)
         kinds = Counter(kind for _, raised in runs for _, kind, _ in raised)
         line["false_alarms_a_week"] = round(sum(kinds.values()) / weeks, 3)
         line["by_kind"] = dict(kinds)

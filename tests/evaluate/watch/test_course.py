@@ -135,3 +135,34 @@ def test_a_past_that_nobody_watched_is_learned_from_and_not_judged() -> None:
     late.take(*BENCH.columns(happened, 0), KINDS, SINCE + 2 * DAY)
     assert late.look(SINCE + 2 * DAY) == ()
     assert late.judged == int((SINCE + 2 * DAY - CONFIG.grace) // 600)
+
+
+def test_a_kind_that_is_new_is_no_fault(warm: Course) -> None:
+    happened = log()
+    own = copy.deepcopy(warm)
+    done = int(np.searchsorted(happened.times, WARM))
+    names = (*KINDS, "share")
+    for n in range(1, 100):
+        now = WARM + n * 600.0
+        events, shown = BENCH.columns(until(happened, now - 600.0, now), done)
+        done += len(events)
+        shares = events.where(events.kinds == 0)
+        shares = replace(
+            shares, kinds=np.full_like(shares.kinds, 4), offsets=shares.offsets + 10**7
+        )
+        own.take(events, shown, names, now)
+        own.take(shares, BENCH.unshown(), names, now)
+        assert [one.kind for one in own.look(now + 300.0) if one.kind in ("mix", "rate")] == []
+
+
+def test_a_detector_that_fails_leaves_the_others(
+    warm: Course, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = copy.deepcopy(warm)
+
+    def broken(look: object) -> None:
+        raise RuntimeError("on purpose")
+
+    own.detectors["repeats"].judge = broken  # type: ignore[method-assign, assignment]
+    found = walked(own, log("kind stops"), 4)
+    assert "silence" in {one.kind for _, one in found}

@@ -226,3 +226,43 @@ def test_a_replayed_answer_knows_nothing_of_its_moment(
         assert item in had
         assert (item in answer[1]) == was_new
         assert len(np.intersect1d(answer[1], had)) == int(was_new)
+
+
+def test_undoing_one_event_of_a_flood_tells_nothing_twice(
+    shelf: tuple[Path, penchant.Engine],
+) -> None:
+    directory, engine = shelf
+    with Watch(directory, config=QUIET) as watch:
+        watch.look(WARM + 300.0)
+        rows = [
+            {
+                "user_id": "loud",
+                "item_id": f"i{n % 200}",
+                "event": "view",
+                "timestamp": WARM + 5.0 * n,
+                "event_id": f"e{n}",
+            }
+            for n in range(400)
+        ]
+        engine.record(pl.DataFrame(rows), now=WARM + 2100.0)
+        (first,) = [one for one in watch.look(WARM + 2700.0) if one.kind == "person"]
+        assert engine.undo("e7")
+        engine.record(penchant.Event("other", "i1", timestamp=WARM + 2800.0), now=WARM + 2800.0)
+        again = watch.look(WARM + 3300.0)
+        assert [one for one in again if one.kind == "person"] == []
+        assert [one.key for one in watch.findings.open if one.kind == "person"] == [first.key]
+        assert watch.forgotten == ()
+
+
+def test_a_replay_that_fails_leaves_the_rest(
+    shelf: tuple[Path, penchant.Engine], caplog: pytest.LogCaptureFixture
+) -> None:
+    directory, engine = shelf
+    with Watch(directory, config=WatchConfig(replay=2)) as watch:
+        watch.look(WARM + 300.0)
+        watch._engine = penchant.open(directory, read_only=True)
+        watch._engine.close()  # whoever asks it is refused
+        engine.record(frame(WARM, WARM + 1200.0), now=WARM + 1200.0)
+        assert watch.look(WARM + 1500.0) == ()
+        assert watch._course.judged == int((WARM + 1200.0) // 600)
+    assert "could not be replayed" in caplog.text

@@ -111,6 +111,11 @@ class Counts:
         hours = self.forecast[:, place[0] : place[0] + len(per_hour)]
         return np.asarray(hours @ per_hour / TICKS, dtype=np.float64)
 
+    def young(self, tick: int) -> npt.NDArray[np.bool_]:
+        """Return bool[kinds]: whether a kind came for the first time in the days before `tick`."""
+        first = np.where(self.table.any(axis=1), (self.table > 0).argmax(axis=1), self.width)
+        return np.asarray(first > tick - self.origin - 24 * TICKS * DAYS)
+
     def hours(self, until: int, n: int) -> tuple[Counted, Means]:
         """Return what came in, and was expected of, the `n` hours before hour `until`."""
         end = until - self.origin // TICKS

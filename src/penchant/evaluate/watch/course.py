@@ -6,6 +6,7 @@ be walked again as fast as it can be read.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ KEPT = 2 * DAY + 7200.0  # of events at hand: today, yesterday, and what a look 
 MOST = 144  # ticks that are looked at in one go; what is older is history
 VERSION = 1
 
+_log = logging.getLogger("penchant.watch")
+
 
 class Course:
     """All detectors over one log. `judged` is the tick up to which they have looked."""
@@ -51,6 +54,7 @@ class Course:
         self.judged = 0
         self.closed = -1
         self._item = item
+        self._failed: set[str] = set()  # said once
         self.detectors: dict[str, Detector] = {
             "rate": Rate(self.counts, config),
             "drift": Drift(self.counts, config),
@@ -127,7 +131,14 @@ class Course:
     def _judge(self, tick: int) -> tuple[Finding, ...]:
         held = frozenset(one.key for one in self.findings.open)
         look = Look(tick, self.recent, held, self._item)
-        found = [one for detector in self.detectors.values() for one in detector.judge(look)]
+        found: list[Finding] = []
+        for name, detector in self.detectors.items():
+            try:
+                found += detector.judge(look)
+            except Exception:  # one that fails must not end the others
+                if name not in self._failed:
+                    _log.exception("the watch cannot judge %s", name)
+                self._failed.add(name)
         return self.findings.meet(found, look.now)
 
     def _close(self, tick: int) -> None:

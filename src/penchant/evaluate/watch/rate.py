@@ -74,13 +74,14 @@ class Rate:
         counts = self._counts
         came = counts.seen(look.tick, hours * TICKS).astype(np.float64)
         due = counts.due(look.tick, hours * TICKS)
-        known = np.isfinite(due)
+        # A kind that is new has no past to be measured by, and is no part of what all do.
+        known = np.isfinite(due) & ~counts.young(look.tick)
         if not known.any():
             return
-        due = np.where(known, due, 0.0)
+        came, due = np.where(known, came, 0.0), np.where(known, due, 0.0)
         all_came, all_due = float(came.sum()), float(due.sum())
         single = int(known.sum()) == 1
-        left = np.ones(len(came), dtype=np.bool_)
+        left = known.copy()
         for row, name in enumerate(counts.names):
             subject = f"kind:{name}"
             if single or not known[row] or subject in still:

@@ -7,7 +7,7 @@ was killed goes on where it stood, and what a person did lies nowhere but in the
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.store.open import open_store
 from penchant.store.tail import Position
-from penchant.types import Error, Floats
+from penchant.types import Floats
 
 STATE = Path("watch") / "state.json"
 WEEK = 7 * 86_400.0
@@ -35,12 +35,14 @@ _READ = 200_000  # events read at once
 _OWN = 1_000  # events of a person looked up, of
 _DAYS = 60.0  # days
 
+_log = logging.getLogger("penchant.watch")
+
 
 class Watch:
     """Looks at the log of a directory each time it is asked to; one process at a time.
 
     `url` is that of the tables, if they lie in PostgreSQL. `forgotten` are the people, by number,
-    whose events were taken back since the look before. Close it, or use `with`.
+    who were forgotten (or became somebody else) before the last look. Close it, or use `with`.
     """
 
     def __init__(
@@ -126,7 +128,9 @@ class Watch:
             tail = self._store.tail(self._position)
             names = tail.events.kind_names
             if tail.retracted and self._position.event_offset:
-                self.forgotten = tuple(tail.retracted_users.tolist())
+                people = self._store.people.get(tail.retracted_users.tolist())
+                nameless = people.filter(people["user_id"].is_null())
+                self.forgotten = tuple(nameless["number"].to_list())
                 gone = self.findings.drop(self.forgotten)
                 self._reload(self._position.event_offset)
             if len(tail.items):
@@ -210,15 +214,16 @@ class Watch:
 
     def _ask(self, user: int, time: float, k: int) -> tuple[str, Sequence[int]] | None:
         """Return what the engine answers a person just before a moment."""
-        if self._engine is None:
-            self._engine = Engine(self.directory, url=self._url, read_only=True)
-        with contextlib.suppress(Error):
+        try:
+            if self._engine is None:
+                self._engine = Engine(self.directory, url=self._url, read_only=True)
             name = self.name(user)
             if name is None:  # forgotten meanwhile
                 return None
             # A microsecond earlier, so that nothing of the moment itself is known.
             slate = self._engine.recommend(name, k, now=time - 1e-6, log=False)
             ids = [line.item_id for line in slate]
-            numbers = self._store.catalogue.numbers(ids)
-            return slate.snapshot, [int(n) for n in numbers]
-        return None
+            return slate.snapshot, self._store.catalogue.numbers(ids).tolist()
+        except Exception as error:  # what cannot be asked must not end what can be counted
+            _log.warning("an answer could not be replayed: %s: %s", type(error).__name__, error)
+            return None
