@@ -24,6 +24,7 @@ Times = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 Seen = Literal["hide", "keep"]
+Follow = Literal["never", "lists", "always"]
 Effort = Literal["fast", "balanced", "best"]
 
 
@@ -95,14 +96,15 @@ class Event:
 class Policy:
     """Section `recommend`: what a request does where there is a choice.
 
-    A variant of an experiment is this with some keys changed, for some of the people. `answers` lets
-    scores follow the answers to earlier slates, `explore` is how many places of a slate are given to
-    items that little is known of.
+    A variant of an experiment is this with some keys changed, for some of the people. `answers`
+    says which scores follow the answers to earlier slates: of "lists" that the caller brings, of
+    all ("always"), or "never"; `explore` is how many places of a slate are given to items that
+    little is known of.
     """
 
     seen: Seen = "hide"
     opening: bool = True
-    answers: bool = False
+    answers: Follow = "lists"
     explore: int = 0
 
 

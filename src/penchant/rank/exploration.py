@@ -37,7 +37,10 @@ class Exploration:
 
     name = "exploration"
 
-    def __init__(self, feedback: Feedback, popularity: Popularity, vectors: Vectors) -> None:
+    def __init__(
+        self, feedback: Feedback, popularity: Popularity, vectors: Vectors, seed: int = 0
+    ) -> None:
+        self._seed = seed
         self._feedback = feedback
         self._popularity = popularity
         self._vectors = vectors
@@ -72,18 +75,19 @@ class Exploration:
         reach = max(query.k, int(REACH * len(candidates)))
         items = candidates.items[first:reach]
         born = self._popularity.moment(query.now, query.n_items).first(items)
-        fresh = query.now - born < FRESH  # what was never wanted is not: it may be old
+        fresh = np.isfinite(born) & (query.now - born < FRESH)
         rate = self._feedback.rates.at(items, query.now)
-        if rate is None:
-            return first + np.flatnonzero(fresh)[:MOST]
-        unsure = rate.exposures * np.float32(rate.mean) < UNSURE
-        return first + np.flatnonzero(fresh | unsure)[:MOST]
+        if rate is not None:
+            fresh |= rate.exposures * np.float32(rate.mean) < UNSURE
+        elif not fresh.any():
+            fresh[:] = True
+        return first + np.flatnonzero(fresh)[:MOST]
 
     def _choose(
         self, query: Query, candidates: Candidates, may: npt.NDArray[np.intp], places: int
     ) -> tuple[npt.NDArray[np.intp], list[float]]:
         """Return the chosen candidates, and the chance of each after those before it."""
-        rng = np.random.default_rng([query.user + 1, round(query.now * 1e6) % 2**63])
+        rng = np.random.default_rng([self._seed, query.user + 1, round(query.now * 1e6) % 2**63])
         score = candidates.scores.astype(np.float64)
         z = (score[may] - score.mean()) / (score.std() + 1e-6)
         drawn = z + self._draw(candidates.items[may], query.now, rng)

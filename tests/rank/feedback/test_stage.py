@@ -17,7 +17,7 @@ from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Policy
 
 N = 12
-ON = Policy(answers=True)
+ON = Policy(answers="always")
 PERSON = state(np.array([0, 1], dtype=np.int32))
 NEWCOMER = state(np.zeros(0, dtype=np.int32))
 
@@ -60,6 +60,15 @@ def test_switched_off_it_is_the_scorer_itself() -> None:
     alone = Fusion()(query(n_items=N), PERSON, pool())
     assert found.names == alone.names
     assert found.scores.tobytes() == alone.scores.tobytes()
+
+
+def test_what_the_caller_brings_is_followed_and_the_catalogue_only_where_that_is_wanted() -> None:
+    followed = stage(Weights(0.5, 2.0))
+    brought = query(n_items=N, only=np.arange(N, dtype=np.int32))
+    assert SAID in followed(brought, PERSON, pool()).names
+    never = query(n_items=N, only=brought.only, policy=Policy(answers="never"))
+    assert SAID not in followed(never, PERSON, pool()).names
+    assert SAID in followed(query(n_items=N, policy=ON), PERSON, pool()).names
 
 
 def test_without_answers_it_keeps_the_order_of_the_scorer() -> None:
