@@ -2,6 +2,8 @@
 
     python benchmarks/watch.py --seeds 20
     python benchmarks/watch.py --real online_retail
+    python benchmarks/watch.py --real online_retail --spread none   # or median: how counts vary
+    python benchmarks/watch.py --two-sample                         # how samples are compared
 
 For each fault: the share of logs in which it is found within two days (recall), the delay until
 then, and the share of the findings raised meanwhile that are of it (precision). On logs without a
@@ -16,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +34,14 @@ from penchant.evaluate.simulate.traffic import (
     traffic,
     until,
 )
+from penchant.evaluate.watch import rate
 from penchant.evaluate.watch.config import WatchConfig
 from penchant.evaluate.watch.course import Course
 from penchant.evaluate.watch.finding import Finding
 from penchant.evaluate.watch.findings import Findings
 from penchant.evaluate.watch.recent import Happened, Slates, unshown
+from penchant.evaluate.watch.scores import DISTANCE
+from penchant.measure.surprise import kolmogorov, spread_of, stability
 
 TICK = 600.0
 WEEKS = 6  # of a log before it is watched
@@ -68,7 +74,16 @@ def main() -> None:
     parser.add_argument("--surprise", type=float, default=WatchConfig().surprise)
     parser.add_argument("--real", nargs="*", default=[])
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--spread", choices=["quantile", "median", "none"], default="quantile")
+    parser.add_argument("--two-sample", action="store_true")
     options = parser.parse_args()
+    if options.two_sample:
+        two_sample()
+        return
+    if options.spread == "median":  # median and MAD instead of a high quantile
+        rate.spread_of = partial(spread_of, share=0.5, z=0.6745)  # type: ignore[attr-defined]
+    if options.spread == "none":  # a Poisson law
+        rate.Rate.spread = lambda *_: 0.0  # type: ignore[method-assign, assignment]
     config = WatchConfig(surprise=options.surprise, replay=0)
     for name in options.real:
         real(name, config)
@@ -82,6 +97,22 @@ def main() -> None:
                     for seed in range(options.seeds)
                 ]
                 report(visits, fault, [job.result() for job in jobs])
+
+
+def two_sample(rounds: int = 2_000) -> None:
+    """Print how often a sample of scores is called shifted: by the index, and by the test."""
+    rng = np.random.default_rng(0)
+    alarm = np.log10(WatchConfig().surprise)
+    for n in (60, 150, 300):
+        for shift in (0.0, 0.25, 0.5, 0.8):
+            called = np.zeros(2)
+            for _ in range(rounds):
+                old, new = rng.normal(size=2_000), rng.normal(shift, 1.0, n)
+                distance, p = kolmogorov(new, old)
+                called += stability(new, old) > 0.25, distance >= DISTANCE and p <= alarm
+            index, test = (called / rounds).round(4).tolist()
+            line = {"slates": n, "shift": shift, "index_above_0.25": index, "kolmogorov": test}
+            print(json.dumps(line), flush=True)
 
 
 def watched(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,18 @@ def test_a_finding_is_sent_once_signed_and_gone(receiver: Receiver, tmp_path: Pa
     assert headers[DELIVERY].endswith(found().id)
     hook.close()
     assert receiver.met == 1
+
+
+def test_the_page_shows_a_receiver_how_to_check_it() -> None:
+    page = Path(__file__).resolve().parents[3] / "docs" / "watch.md"
+    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    body = b'{"type": "finding"}'
+    header = signature(KEY, body, time.time())
+    assert shown["is_genuine"](KEY, header, body)
+    assert not shown["is_genuine"](KEY, header, body + b" ")
+    assert not shown["is_genuine"](KEY, signature(KEY, body, time.time() - 301), body)
 
 
 def test_a_signature_that_is_none_is_refused() -> None:
