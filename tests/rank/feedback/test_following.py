@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -123,13 +125,15 @@ def test_weights_of_a_moment_that_has_passed_know_nothing_later() -> None:
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
-def test_the_state_does_not_depend_on_how_the_logs_were_read(seed: int) -> None:
+def test_the_state_does_not_depend_on_how_the_logs_were_read_nor_on_restarts(
+    tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
     world = World(1, wanted="rate")
     whole = world.feedback(taste=1.0)
     whole.fold(world.shown, world.events)
     whole.settle()
     rng = np.random.default_rng(seed)
-    parts = world.feedback(taste=1.0)
+    parts, kept = world.feedback(taste=1.0), tmp_path_factory.mktemp("kept") / "feedback.npz"
     n = m = 0
     while n < N_SLATES or m < N_SLATES:
         to_n = min(n + int(rng.integers(0, 60)), N_SLATES)
@@ -139,6 +143,12 @@ def test_the_state_does_not_depend_on_how_the_logs_were_read(seed: int) -> None:
         assert isinstance(log, Events)
         parts.fold(slates, log)
         n, m = to_n, to_m
+        if rng.random() < 0.3:  # killed, and started again from what it wrote
+            parts.save(kept, "one snapshot")
+            parts = world.feedback(taste=1.0)
+            assert not parts.resume(kept, "another snapshot")
+            assert parts.resume(kept, "one snapshot")
+            assert (parts.shown_until, parts.told_until) == (n, m)
     parts.settle()
     assert (parts.shown_until, parts.told_until) == (N_SLATES, N_SLATES)
     assert parts.attribution.tally == whole.attribution.tally
@@ -154,6 +164,17 @@ def test_the_state_does_not_depend_on_how_the_logs_were_read(seed: int) -> None:
     assert one is not None
     assert other is not None
     assert one.lift.tobytes() == other.lift.tobytes()
+
+
+def test_a_file_that_is_no_state_is_passed_over(tmp_path: Path) -> None:
+    feedback = World(0, wanted="rate").feedback()
+    assert not feedback.resume(tmp_path / "nothing", "")
+    for content in (b"", b"no archive", b"PK\x03\x04 half of one"):
+        (tmp_path / "broken").write_bytes(content)
+        assert not feedback.resume(tmp_path / "broken", "")
+    feedback.save(tmp_path / "empty", "")
+    assert World(0, wanted="rate").feedback().resume(tmp_path / "empty", "")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_slate_at_no_time_of_the_log_is_no_exposure() -> None:

@@ -17,7 +17,9 @@ Both times are those of the logs (`Clock`), never of the machine that reads them
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -133,6 +135,45 @@ class Attribution:
                 self._passed.append((now, slate.number))
         self._take(events)
         return self._decide(end=False)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what `resume` takes up again, as JSON can hold it."""
+        return {
+            "slates": [
+                [
+                    one.number,
+                    one.id,
+                    one.user,
+                    one.time,
+                    one.variant,
+                    one.items.tolist(),
+                    one.propensities.tolist(),
+                    sorted(one.answered or ()),
+                ]
+                for one in self.slates
+            ],
+            "waiting": [list(one) for one in self._waiting],
+            "kinds": list(self._codes),
+            "tally": self.tally.as_dict(),
+            "clocks": [self._shown.kept(), self._done.kept()],
+            "passed": list(self._passed),
+        }
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from where another was, of the same settings."""
+        self.slates = RecentSlates(self._config.slates)
+        for number, slate_id, user, time, variant, items, chances, answered in kept["slates"]:
+            slate = RecentSlate(
+                number, slate_id, user, time, variant, array("i", items), array("f", chances)
+            )
+            slate.answered = {(place, kind) for place, kind in answered} or None
+            self.slates.add(slate)
+        self._waiting = deque(_Waiting._make(one) for one in kept["waiting"])
+        self._codes = {name: code for code, name in enumerate(kept["kinds"])}
+        self.tally = Tally(**kept["tally"])
+        self._shown.resume(kept["clocks"][0])
+        self._done.resume(kept["clocks"][1])
+        self._passed = deque((time, number) for time, number in kept["passed"])
 
     def settle(self) -> Answers:
         """Return what is decided if nothing comes any more: nothing waits after it."""

@@ -21,6 +21,15 @@ class Clock:
         self._behind: list[float] = []
         self.now = float("-inf")
 
+    def kept(self) -> tuple[float, list[float], list[float]]:
+        """Return what `resume` takes up again."""
+        return self.now, list(self._ahead), list(self._behind)
+
+    def resume(self, kept: tuple[float, list[float], list[float]]) -> None:
+        """Go on from where another clock was."""
+        self.now, ahead, behind = kept
+        self._ahead, self._behind = list(ahead), list(behind)
+
     def read(self, time: float) -> float:
         """Return the time of the log after one more row of it."""
         gap = time - self.now

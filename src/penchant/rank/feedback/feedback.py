@@ -7,7 +7,12 @@ process that was killed has it back by reading them again.
 
 from __future__ import annotations
 
+import json
+import os
 import threading
+import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +29,7 @@ from penchant.store.log import Events
 from penchant.store.vectors import Vectors
 from penchant.types import Floats
 
+VERSION = "1"  # of the form of a saved state
 _WANTED = -1  # a kind of answer beside those of the log: the first that shows a wish
 
 
@@ -67,6 +73,54 @@ class Feedback:
         """Return what is decided if nothing comes any more; for the end of a replay."""
         with self._lock:
             return self._learn(self.attribution.settle())
+
+    def save(self, path: Path, mark: str) -> None:
+        """Write the state with the offsets it stands at; `mark` names what else it depends on.
+
+        Whole or not at all: a crash leaves what was there before.
+        """
+        with self._lock:
+            arrays = {f"rates.{name}": one for name, one in self.rates.kept().items()}
+            arrays |= {f"following.{name}": one for name, one in self.following.kept().items()}
+            said = {
+                "mark": self._mark(mark),
+                "shown_until": self.shown_until,
+                "told_until": self.told_until,
+                "clock": self._clock.kept(),
+                "attribution": self.attribution.kept(),
+            }
+        text = np.frombuffer(json.dumps(said).encode(), dtype=np.uint8)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        with beside.open("wb") as file:
+            np.savez(file, said=text, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    def resume(self, path: Path, mark: str) -> bool:
+        """Return whether the state of a file could be taken over: it is there, and of that mark."""
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+                arrays = {name: found[name] for name in found.files}
+            said = json.loads(arrays.pop("said").tobytes())
+            if said["mark"] != self._mark(mark):
+                return False
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return False
+
+        def part(name: str) -> dict[str, npt.NDArray[Any]]:
+            return {k.removeprefix(name): v for k, v in arrays.items() if k.startswith(name)}
+
+        with self._lock:
+            self.rates.resume(part("rates."))
+            self.following.resume(part("following."))
+            self.attribution.resume(said["attribution"])
+            self._clock.resume(said["clock"])
+            self.shown_until, self.told_until = said["shown_until"], said["told_until"]
+        return True
+
+    def _mark(self, mark: str) -> list[str]:
+        return [mark, self.config.model_dump_json(), str(self.following.dimension), VERSION]
 
     def _expose(self, shown: Shown) -> None:
         # What was shown at no time of this log (a question about next year) was shown to nobody.

@@ -19,8 +19,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from penchant.rank.feedback.attribution import Answers
 from penchant.rank.feedback.proximal import Proximal
@@ -68,6 +70,7 @@ class Following:
         self._taste: Proximal | None = None
         if taste > 0 and dimension and interest is not None and rows is not None:
             self._taste = Proximal(np.zeros(dimension), taste)
+        self.dimension = 0 if self._taste is None else dimension
         self.steps = 0
         self._until = float("-inf")
         # Replaced as one, so that a reader sees times and weights that belong together.
@@ -105,6 +108,39 @@ class Following:
                     float(answers.times[n]),
                 )
 
+    def kept(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what `resume` takes up again."""
+        times, weights = self._known
+        out: dict[str, npt.NDArray[Any]] = {
+            "steps": np.array([self.steps]),
+            "until": np.array([self._until]),
+            "times": times,
+            "weights": np.array([[one.said, one.rate] for one in weights]).reshape(-1, 2),
+        }
+        if self._mix is not None:
+            out["mix"] = self._mix.kept()
+        if self._taste is not None:
+            out["taste"] = self._taste.kept()
+            out["tastes"] = np.array([one.taste for one in weights], dtype=np.float32)
+        return out
+
+    def resume(self, kept: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where another was, of the same rates and dimension."""
+        self.steps, self._until = int(kept["steps"][0]), float(kept["until"][0])
+        if self._mix is not None:
+            self._mix.resume(kept["mix"])
+        if self._taste is not None:
+            self._taste.resume(kept["taste"])
+        tastes = kept["tastes"] if self._taste is not None else [None] * len(kept["times"])
+        self._known = (
+            kept["times"],
+            tuple(
+                Weights(said, rate, taste)
+                for (said, rate), taste in zip(kept["weights"].tolist(), tastes, strict=True)
+            ),
+        )
+        self._now = self._weighed() if self.steps else self._begun
+
     def _step(
         self, lines: Lines, place: int, items: Ids, user: int, shown: float, answered: float
     ) -> None:
@@ -129,7 +165,10 @@ class Following:
         if self._taste is not None and products is not None:
             self._taste.follow(share @ products - products[place])
         self.steps += 1
-        self._now = Weights(
+        self._now = self._weighed()
+
+    def _weighed(self) -> Weights:
+        return Weights(
             # Against what the scorer says is never for it: then it is silent.
             1.0 if self._mix is None else max(0.0, float(self._mix.weights[0])),
             0.0 if self._mix is None else max(0.0, float(self._mix.weights[1])),

@@ -28,6 +28,14 @@ class Proximal:
         self._n: Weights = np.zeros_like(self._start)
         self.weights: Weights = self._start.copy()
 
+    def kept(self) -> npt.NDArray[np.float64]:
+        """Return what `resume` takes up again, float64[3, d]."""
+        return np.stack((self._z, self._n, self.weights))
+
+    def resume(self, kept: npt.NDArray[np.float64]) -> None:
+        """Go on from where other weights were."""
+        self._z, self._n, self.weights = (row.copy() for row in kept)
+
     def follow(self, gradient: npt.NDArray[np.floating]) -> None:
         """Take one step against a gradient float[d]; one that is not finite is passed over."""
         if not np.isfinite(gradient).all():

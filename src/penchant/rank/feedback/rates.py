@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from penchant.rank.feedback.examination import GROUPS, examination, group
+from penchant.rank.feedback.examination import examination, group
+from penchant.rank.feedback.hours import ClosedHour, OpenHour, later, nothing, rows, shut, taken
 from penchant.types import Floats, Ids, Times
 
 HOUR = 3600.0
@@ -24,8 +27,6 @@ SHAPE = 1.0
 KEPT = 10.0  # half-lives after which an hour counts no more: a thousandth
 OPEN = 2  # of the newest hours, those that still change often
 _SUMS = 3  # how many sums are kept for readers of other moments
-
-Whole = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,44 +55,6 @@ class Rate:
         return lift
 
 
-class _Hour:
-    """Exposures and answers of one hour, int32[n, GROUPS] each, their sums, and its latest time."""
-
-    __slots__ = ("all_answers", "all_exposures", "answers", "exposures", "latest")
-
-    def __init__(self) -> None:
-        self.exposures: Whole = np.zeros((0, GROUPS), dtype=np.int32)
-        self.answers: Whole = np.zeros((0, GROUPS), dtype=np.int32)
-        self.all_exposures = np.zeros(GROUPS, dtype=np.int64)
-        self.all_answers = 0
-        self.latest = float("-inf")
-
-    def add(self, items: Ids, cells: npt.NDArray[np.intp], *, answers: bool) -> None:
-        self.widen(int(items.max()) + 1)
-        np.add.at(self.answers if answers else self.exposures, (items, cells), 1)
-        if answers:
-            self.all_answers += len(items)
-        else:
-            self.all_exposures += np.bincount(cells, minlength=GROUPS)
-
-    def widen(self, n: int) -> None:
-        more = n - len(self.exposures)
-        if more > 0:
-            self.exposures = np.pad(self.exposures, ((0, more), (0, 0)))
-            self.answers = np.pad(self.answers, ((0, more), (0, 0)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Closed:
-    """An hour that is over: what is not zero in it. `at` are places in the flat [n, GROUPS]."""
-
-    at: npt.NDArray[np.int64]
-    exposures: Whole
-    answers: Whole
-    width: int
-    latest: float
-
-
 @dataclass(frozen=True, slots=True)
 class _Sums:
     """What lies before an hour, decayed to its beginning."""
@@ -111,8 +74,8 @@ class Rates:
         self._half = half_life
         self._kept = int(np.ceil(KEPT * half_life / HOUR))
         self._lock = threading.Lock()
-        self._open: dict[int, _Hour] = {}
-        self._closed: dict[int, _Closed] = {}
+        self._open: dict[int, OpenHour] = {}
+        self._closed: dict[int, ClosedHour] = {}
         self._sums: OrderedDict[int, _Sums] = OrderedDict()
         self._seen: OrderedDict[int, Floats] = OrderedDict()
         # The hour where they began, the hour they end before, and the sums.
@@ -145,13 +108,13 @@ class Rates:
             if self._start(hour) < self._oldest():
                 return None
             sums = self._sum(hour)
-            exposed, answered = _taken(sums.exposed, items), _taken(sums.answered, items)
+            exposed, answered = taken(sums.exposed, items), taken(sums.answered, items)
             exposed_all, answered_all = sums.exposed_all, sums.answered_all
             found = self._open.get(hour)
             # An hour of which `now` is not the end holds what came later: it is left out whole.
             if found is not None and found.latest <= now:
-                exposed = exposed + _rows(found.exposures, items) @ sums.seen
-                answered = answered + _rows(found.answers, items).sum(axis=1)
+                exposed = exposed + rows(found.exposures, items) @ sums.seen
+                answered = answered + rows(found.answers, items).sum(axis=1)
                 exposed_all += float(found.all_exposures @ sums.seen)
                 answered_all += found.all_answers
             if answered_all <= 0 or exposed_all <= 0:
@@ -181,6 +144,43 @@ class Rates:
         """Return float32[GROUPS]: how far each group of places is looked at, the first being 1."""
         with self._lock:
             return self._looked(_hour(now)).copy()
+
+    def kept(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what `resume` takes up again: the counts of every hour."""
+        with self._lock:
+            hours = {**self._closed, **{hour: shut(one) for hour, one in self._open.items()}}
+            ordered = [hours[hour] for hour in sorted(hours)]
+            empty = shut(OpenHour())
+            return {
+                "newest": np.array([self._newest]),
+                "hours": np.array(sorted(hours), dtype=np.int64),
+                "sizes": np.array([len(one.at) for one in ordered], dtype=np.int64),
+                "widths": np.array([one.width for one in ordered], dtype=np.int64),
+                "latest": np.array([one.latest for one in ordered], dtype=np.float64),
+                "at": np.concatenate([empty.at, *(one.at for one in ordered)]),
+                "exposures": np.concatenate([empty.exposures, *(o.exposures for o in ordered)]),
+                "answers": np.concatenate([empty.answers, *(one.answers for one in ordered)]),
+            }
+
+    def resume(self, kept: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where other rates were."""
+        with self._lock:
+            self._newest = int(kept["newest"][0])
+            self._open, self._closed, self._settled = {}, {}, None
+            self._sums.clear()
+            self._seen.clear()
+            ends = np.cumsum(kept["sizes"])
+            for n, hour in enumerate(kept["hours"].tolist()):
+                own = slice(int(ends[n] - kept["sizes"][n]), int(ends[n]))
+                self._closed[hour] = ClosedHour(
+                    kept["at"][own],
+                    kept["exposures"][own],
+                    kept["answers"][own],
+                    int(kept["widths"][n]),
+                    float(kept["latest"][n]),
+                )
+            for hour in [one for one in self._closed if one > self._newest - OPEN]:
+                self._reopen(hour)
 
     def _count(
         self, items: Ids, places: npt.NDArray[np.int32], times: Times, *, answers: bool
@@ -212,16 +212,16 @@ class Rates:
         over = hour <= self._newest - OPEN
         if over:
             self._reopen(hour)
-        found = self._open.setdefault(hour, _Hour())
+        found = self._open.setdefault(hour, OpenHour())
         found.add(items, cells, answers=answers)
         found.latest = max(found.latest, latest)
         if over:
             self._close(hour)
             self._settled = None
-        for later in [one for one in self._sums if one > hour]:
-            del self._sums[later]
-        for later in [one for one in self._seen if one > hour + 1]:
-            del self._seen[later]
+        for after in [one for one in self._sums if one > hour]:
+            del self._sums[after]
+        for after in [one for one in self._seen if one > hour + 1]:
+            del self._seen[after]
 
     def _oldest(self) -> int:
         """Return the first hour that is kept."""
@@ -236,20 +236,18 @@ class Rates:
         return (hour // self._kept - 1) * self._kept
 
     def _close(self, hour: int) -> None:
-        found = self._open.pop(hour)
-        exposures, answers = found.exposures.ravel(), found.answers.ravel()
-        at = np.flatnonzero(exposures | answers)
-        width = len(found.exposures)
-        self._closed[hour] = _Closed(at, exposures[at], answers[at], width, found.latest)
+        self._closed[hour] = shut(self._open.pop(hour))
 
     def _reopen(self, hour: int) -> None:
         closed = self._closed.pop(hour, None)
         if closed is not None:
-            found = self._open[hour] = _Hour()
+            found = self._open[hour] = OpenHour()
             found.widen(closed.width)
             found.exposures.ravel()[closed.at] = closed.exposures
             found.answers.ravel()[closed.at] = closed.answers
             found.latest = closed.latest
+            found.all_exposures = found.exposures.sum(axis=0, dtype=np.int64)
+            found.all_answers = int(found.answers.sum())
 
     def _sum(self, hour: int) -> _Sums:
         found = self._sums.get(hour)
@@ -293,10 +291,10 @@ class Rates:
         last = max(start, min(hour, self._newest - OPEN + 1))  # what is over, is summed once
         settled = self._settled
         if settled is None or settled[0] != start or settled[1] > last:
-            settled = (start, start, _none(), _none())
+            settled = (start, start, nothing(), nothing())
         _, at, exposures, answers = settled
         while at < last:
-            exposures, answers = _later(exposures, answers, self._closed.get(at), fade)
+            exposures, answers = later(exposures, answers, self._closed.get(at), fade)
             at += 1
         if last == self._newest - OPEN + 1:
             self._settled = (start, last, exposures, answers)
@@ -310,42 +308,11 @@ class Rates:
             if found is not None:
                 flat = found.exposures.ravel()
                 width, every = len(found.exposures), np.arange(len(flat))
-                part = _Closed(every, flat, found.answers.ravel(), width, found.latest)
-            exposures, answers = _later(exposures, answers, part, fade)
+                part = ClosedHour(every, flat, found.answers.ravel(), width, found.latest)
+            exposures, answers = later(exposures, answers, part, fade)
             at += 1
         return exposures, answers
 
 
-def _later(
-    exposures: Floats, answers: Floats, hour: _Closed | None, fade: np.float32
-) -> tuple[Floats, Floats]:
-    """Return the sums with one hour more, decayed by an hour."""
-    if hour is None:
-        return exposures * fade, answers * fade
-    more = max(0, hour.width - len(exposures))
-    exposures, answers = (np.pad(one, ((0, more), (0, 0))) for one in (exposures, answers))
-    exposures.ravel()[hour.at] += hour.exposures
-    answers.ravel()[hour.at] += hour.answers
-    return exposures * fade, answers * fade
-
-
 def _hour(time: float) -> int:
     return int(np.floor(time / HOUR))
-
-
-def _none() -> Floats:
-    return np.zeros((0, GROUPS), dtype=np.float32)
-
-
-def _taken(values: Floats, items: Ids) -> Floats:
-    out: Floats = np.zeros(len(items), dtype=np.float32)
-    inside = items < len(values)
-    out[inside] = values[items[inside]]
-    return out
-
-
-def _rows(values: Whole, items: Ids) -> Floats:
-    out: Floats = np.zeros((len(items), GROUPS), dtype=np.float32)
-    inside = items < len(values)
-    out[inside] = values[items[inside]]
-    return out
