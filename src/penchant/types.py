@@ -278,7 +278,8 @@ class Status:
     """What a process knows at this moment: whether it can answer, and up to where it has read.
 
     `offset` is the last event it has folded and `lag` how many the log holds beyond it; `waiting`
-    are writes on their way to disk; `warnings` say what went wrong since it was opened.
+    are writes on their way to disk, `failed` slates that could not be kept; `warnings` say what
+    went wrong since it was opened.
     """
 
     snapshot: str
@@ -286,6 +287,7 @@ class Status:
     offset: int
     lag: int
     waiting: int
+    failed: int = 0
     warnings: tuple[str, ...] = ()
 
 

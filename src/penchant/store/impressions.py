@@ -23,6 +23,8 @@ from penchant.store import schema
 from penchant.store.database import Database
 from penchant.store.events import microseconds
 
+PART = 2_000  # slates that are removed in one transaction
+
 
 @dataclass(frozen=True, slots=True)
 class Impression:
@@ -219,9 +221,16 @@ class Impressions:
         return int(self._database.rows(select(func.count()).select_from(schema.impressions))[0][0])
 
     def _remove(self, which: Any) -> int:
-        # Through the writer: whatever waits is written before it, and removed with the rest.
-        change = delete(schema.impressions).where(which)
-        return self._database.write(lambda connection: int(connection.execute(change).rowcount))
+        # Through the writer: whatever waits is written before it, and removed with the rest. In
+        # parts: what is shown meanwhile would wait for months of it to go.
+        numbers = select(schema.impressions.c.number).where(which).limit(PART)
+        change = delete(schema.impressions).where(schema.impressions.c.number.in_(numbers))
+        total = 0
+        while True:
+            gone = self._database.write(lambda connection: int(connection.execute(change).rowcount))
+            total += gone
+            if gone < PART:
+                return total
 
     def _done(self, slate_id: str, done: Future[None]) -> None:
         with self._guard:

@@ -6,7 +6,7 @@ Checked as a whole when a shelf is opened: an experiment that cannot be read lat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from itertools import combinations
@@ -160,6 +160,15 @@ def experiments(settings: Settings, policy: Policy) -> dict[str, ExperimentConfi
     for (one, first), (other, second) in combinations(found.items(), 2):
         _check_pair(one, first, other, second)
     return found
+
+
+def policies(settings: Settings) -> Iterator[Policy]:
+    """Yield every policy that somebody may be asked by: the shelf's own, and those of variants."""
+    own = settings.section("recommend", Policy)
+    yield own
+    for name, config in experiments(settings, own).items():
+        for variant, one in config.variants.items():
+            yield changed(own, one.recommend, f"variant {variant!r} of [experiments.{name}]")
 
 
 def changed(policy: Policy, keys: Mapping[str, Any], where: str) -> Policy:

@@ -20,17 +20,23 @@ from penchant.language.cache import CachedEncoder
 from penchant.language.encoder import Encoder
 from penchant.language.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
+from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.pasts import Pasts
 from penchant.rank.answer.served import Served, load
+from penchant.rank.feedback.feedback import Feedback
+from penchant.rank.feedback.open import open_feedback
+from penchant.rank.feedback.reading import catch_up
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
-from penchant.store.log import Events
+from penchant.store.impressions import Impressions
+from penchant.store.log import Events, Log
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
+from penchant.store.vectors import Vectors
 from penchant.types import Error, Query
 
 UNTRAINED = "untrained"
@@ -50,6 +56,11 @@ class Loaded:
         """Teach the sources a tail of the log."""
         with self.pasts.remembered():
             self.served.pipeline.recall.learn(wanted)
+
+    def follow_answers(self, impressions: Impressions, log: Log) -> None:
+        """Follow the answers to slates, up to where both logs are now."""
+        if self.served.feedback is not None:
+            catch_up(self.served.feedback, impressions, log)
 
     def learn_anew(self, heard: Heard) -> None:
         """Teach the sources all that they did not know when they were learned, and only that."""
@@ -74,6 +85,8 @@ class Loading:
             cache = store.directory / VECTORS
             self._encoder = open_encoder(config, cache, read_only=store.read_only)
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
+        # Following the answers costs time with each of them: not where nobody is answered by it.
+        self._follows = any(one.answers or one.explore for one in policies(store.settings))
 
     def trained(
         self,
@@ -165,6 +178,12 @@ class Loading:
     ) -> Loaded:
         log, kinds = self._store.log, self._kinds
         pasts = Pasts(lambda user, now: wanted_before(log, kinds, user, now))
+
+        def feedback(vectors: Vectors) -> Feedback:
+            opened = open_feedback(self._store, kinds, columns, vectors)
+            catch_up(opened, self._store.impressions, log)
+            return opened
+
         served = load(
             folder,
             snapshot,
@@ -174,6 +193,7 @@ class Loading:
             texts=self._encoder is not None,
             encoder=self._encoder,
             lexical=self.lexical,
+            feedback=feedback if self._follows else None,
         )
         return Loaded(served, pasts, offset)
 

@@ -54,6 +54,7 @@ class Replica:
         self._changing = threading.Lock()  # held by whoever loads a snapshot; before the other lock
         self._changer: threading.Thread | None = None
         self._looked: str | None = None  # the snapshot that was looked at last, used or not
+        self._stale = False
         self._refused: set[str] = set()
         self._late = 0
         self._refit_at = 0
@@ -82,6 +83,7 @@ class Replica:
             offset=offset,
             lag=max(0, self._store.log.last() - offset),
             waiting=sum(database.waiting for database in self._store.databases),
+            failed=self._store.impressions.failed,
             warnings=(*self.warnings, *self._store.snapshots.warnings),
         )
 
@@ -149,6 +151,9 @@ class Replica:
             loaded.learn(wanted)
         if untrained and (tail.retracted or self._late > self._refit_at):
             loaded = self._untrained(tail.position)
+        loaded.follow_answers(self._store.impressions, self._store.log)
+        # Its weights are not made of parts that could be taken back: it is loaded anew.
+        self._stale = self._stale or (tail.retracted and loaded.served.feedback is not None)
         # Only now: until then others wait for what they have been told is stored.
         self._known = _Known(loaded, tail.position)
         self._notice(loaded.served.snapshot)
@@ -169,7 +174,8 @@ class Replica:
     def _notice(self, snapshot: str) -> None:
         """Have another snapshot loaded, if one became current."""
         named = self._store.snapshots.named
-        if named in (snapshot, self._looked) or (named is None and snapshot == UNTRAINED):
+        known = named in (snapshot, self._looked) or (named is None and snapshot == UNTRAINED)
+        if known and not self._stale:
             return
         if self._changer is None or not self._changer.is_alive():
             self._changer = threading.Thread(
@@ -189,8 +195,9 @@ class Replica:
                 self._looked = self._store.snapshots.named
                 snapshot = self._store.snapshots.current()
                 wanted = UNTRAINED if snapshot is None else snapshot.id
-                if wanted in (known.loaded.served.snapshot, *self._refused):
+                if wanted in (known.loaded.served.snapshot, *self._refused) and not self._stale:
                     return
+                self._stale = False
                 loaded = self._current(known.position, heard)
                 if loaded is None and snapshot is not None:
                     continue  # it cannot be used: the one before goes on

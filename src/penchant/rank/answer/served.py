@@ -6,12 +6,14 @@ network on texts the row, that the snapshot would have given it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from penchant.language.encoder import Encoder
 from penchant.language.whitening import Whitening
+from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.covisitation import Recent
@@ -37,6 +39,7 @@ class Served:
     pipeline: Pipeline
     whitening: Whitening | None
     encoder: Encoder | None
+    feedback: Feedback | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return the unit vector float32[d] of what somebody said, None where it says nothing.
@@ -86,10 +89,12 @@ def load(
     texts: bool,
     encoder: Encoder | None = None,
     lexical: Lexical | None = None,
+    feedback: Callable[[Vectors], Feedback] | None = None,
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
 
     `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
+    `feedback` opens what follows the answers to slates, in the space of these vectors.
     """
     whitening, vectors = None, Vectors()
     if texts and folder.has("text.mean.npy"):
@@ -104,5 +109,6 @@ def load(
         recent=recent,
         lexical=lexical,
     )
-    pipeline = load_pipeline(folder, recall, columns, vectors)
-    return Served(snapshot, columns, vectors, pipeline, whitening, encoder)
+    told = None if feedback is None else feedback(vectors)
+    pipeline = load_pipeline(folder, recall, columns, vectors, feedback=told)
+    return Served(snapshot, columns, vectors, pipeline, whitening, encoder, told)

@@ -109,6 +109,7 @@ def status(data: Mapping[str, Any]) -> Status:
         offset=data["offset"],
         lag=data["lag"],
         waiting=data["waiting"],
+        failed=data.get("failed", 0),
         warnings=tuple(data.get("warnings") or ()),
     )
 

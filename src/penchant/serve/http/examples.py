@@ -163,6 +163,7 @@ STATUS: dict[str, Any] = {
     "offset": 49_834,
     "lag": 0,
     "waiting": 0,
+    "failed": 0,
     "warnings": [],
     "version": "0.1.0",
 }

@@ -342,6 +342,7 @@ class Status(Closed):
     offset: int
     lag: int
     waiting: int
+    failed: int
     warnings: list[str]
     version: str
 

@@ -136,12 +136,14 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
 
 def apart(plan: Plan, store: Store, control: Control, telemetry: Telemetry) -> list[Duty]:
     """Return what only one background of a directory does, besides watching the log."""
+    from penchant.serve.service import guarding
     from penchant.serve.service.training import Trainings
     from penchant.serve.service.upkeep import Retention, Settling
 
     trainings = Trainings(plan, store, control, telemetry.trained)
     return [
         Duty("training", BEAT, trainings),
+        Duty("experiments", guarding.EVERY, guarding.Guarding(store)),
         Duty("settling", 60.0, Settling(store)),
         Duty("retention", 3600.0, Retention(store, plan.keep_impressions_days)),
     ]

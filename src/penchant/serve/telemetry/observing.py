@@ -118,7 +118,7 @@ class Telemetry:
             (metrics.behind_events, status.lag),
             (metrics.behind_seconds, behind),
             (metrics.waiting, status.waiting),
-            (metrics.lost, getattr(status, "failed", 0)),
+            (metrics.lost, status.failed),
             (metrics.warnings, len(status.warnings)),
             (metrics.memory, _memory()),
             (metrics.connections, connections),
