@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penchant.ingest.kinds import Kinds
-from penchant.rank.feedback.attribution import Answers, Attribution, attribute, both
+from penchant.rank.feedback.attribution import (
+    AHEAD,
+    BEHIND,
+    STEP,
+    Answers,
+    Attribution,
+    attribute,
+    both,
+)
 from penchant.rank.feedback.clock import Clock
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.store.impressions import Shown
@@ -122,8 +130,12 @@ def test_memory_is_bounded_by_the_window_and_by_the_count() -> None:
 def defined(slates: Shown, log: Events) -> tuple[list[tuple[int, int, int]], dict[str, int]]:
     """The definition, by looking at everything for each event."""
     clock = Clock(2 * WINDOW)
-    moved = [clock.read(time) for time in slates.times.tolist()]
-    clock = Clock(2 * WINDOW)
+    moved: list[tuple[float, int]] = []
+    for n, time in enumerate(slates.times.tolist()):
+        at = clock.read(time)
+        if not moved or at >= moved[-1][0] + STEP:
+            moved.append((at, n))
+    clock = Clock(2 * WINDOW, AHEAD, BEHIND)
     lists = [
         slates.items[slates.starts[n] : slates.starts[n + 1]].tolist() for n in range(len(slates))
     ]
@@ -135,7 +147,8 @@ def defined(slates: Shown, log: Events) -> tuple[list[tuple[int, int, int]], dic
         now = clock.read(time)
         if NAMES[kind] == "impression" or item < 0:
             continue
-        until = next((n for n, m in enumerate(moved) if m > now + PATIENCE), len(slates))
+        patient = max(time, now - WINDOW) + PATIENCE
+        until = next((n for m, n in moved if m > patient), len(slates))
         usable = [n for n in range(until) if slates.times[n] >= now - 2 * WINDOW]
         best = None
         if log.slates[e] is not None:
@@ -179,6 +192,10 @@ def logs(draw: st.DrawFn) -> tuple[Shown, Events]:
         # The first time of a log is believed, whatever it is.
         return np.where((rng.random(count) < odd) & (np.arange(count) > 0), made + 1e6, made)
 
+    def done(count: int) -> np.ndarray:
+        made = times(count)
+        return np.where(made > 1e5, made - 2e6, made)  # none is believed from the future
+
     slates = shown(
         [
             (int(rng.integers(-1, 3)), float(t), rng.permutation(6)[: rng.integers(0, 5)].tolist())
@@ -194,7 +211,7 @@ def logs(draw: st.DrawFn) -> tuple[Shown, Events]:
                 int(rng.integers(0, 3)),
                 None if rng.random() < 0.5 else f"s{rng.integers(1, n + 3)}",
             )
-            for t in times(m)
+            for t in done(m)
         ]
     )
     return slates, log
@@ -211,7 +228,7 @@ def test_the_result_does_not_depend_on_how_the_logs_were_read(
     attribution = Attribution(CONFIG, Kinds())
     clock = Clock(2 * WINDOW)
     read = [clock.read(time) for time in slates.times.tolist()]
-    clock = Clock(2 * WINDOW)
+    clock = Clock(2 * WINDOW, AHEAD, BEHIND)
     done = [clock.read(time) for time in log.times.tolist()]
     n = m = 0
     answers = attribution.fold(NO_SLATES, NO_EVENTS)
@@ -234,6 +251,15 @@ def test_a_few_wrong_times_do_not_move_the_clock(odd: int) -> None:
     clock = Clock(10.0)
     times = [1.0, 5.0, 3.0, *[1e9] * odd, 6.0]
     assert [clock.read(t) for t in times][-1] == 6.0
+
+
+def test_after_a_quiet_week_the_first_click_answers_its_slate() -> None:
+    week = 700.0
+    slates = shown([(1, 10.0, [7]), (1, week, [7]), (1, week + 20, [8])])
+    log = events([(1, 7, 12.0, 0, "s1"), (1, 7, week + 2, 0, "s2"), (1, 8, week + 21, 0, None)])
+    attribution = Attribution(CONFIG, Kinds())
+    found = both(attribution.fold(slates, NO_EVENTS), attribution.fold(NO_SLATES, log))
+    assert pairs(both(found, attribution.settle())) == [(1, 1, 0), (2, 2, 0), (3, 3, 0)]
 
 
 def test_a_jump_that_lasts_is_followed_both_ways() -> None:

@@ -6,9 +6,9 @@ that are read side by side, so a click may be read before its slate is visible. 
 must not depend on that:
 
 - events are decided in the order of their log, each for good;
-- an event may answer the slates that were visible before the first one whose log was `patience`
-  seconds past the event's own. Until then it waits, and those behind it with it; a slate it names
-  that is there ends the wait;
+- an event may answer the slates that were visible before the first one with which their log was
+  `patience` seconds past the event. Until then it waits, and those behind it with it; a slate it
+  names that is there ends the wait;
 - where no slate comes any more, it waits until its own log is a window further, or until `WAITING`
   others wait.
 
@@ -18,6 +18,7 @@ Both times are those of the logs (`Clock`), never of the machine that reads them
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -36,6 +37,9 @@ from penchant.store.log import Events
 from penchant.types import Floats, Ids, Times
 
 WAITING = 100_000  # events that wait for a slate at once
+STEP = 1.0  # seconds in which the time of the log of slates is told
+# Events are not believed from the future, slates may be about any time; old events come in loads.
+AHEAD, BEHIND = 1, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,10 @@ class Attribution:
         self._waiting: deque[_Waiting] = deque()
         self._codes: dict[str, int] = {}
         jump = 2 * config.window
-        self._shown, self._done = Clock(jump), Clock(jump)
-        # (time of the log of slates, the number that moved it there), where events may still ask.
-        self._passed: deque[tuple[float, int]] = deque()
+        self._shown, self._done = Clock(jump), Clock(jump, AHEAD, BEHIND)
+        # Times of the log of slates, and the numbers that moved it there.
+        self._moved: list[float] = []
+        self._movers: list[int] = []
 
     @property
     def waiting(self) -> int:
@@ -128,11 +133,12 @@ class Attribution:
         """Return what was decided with these next parts of the two logs, either of them empty."""
         for slate in recent_slates(shown):
             self.slates.add(slate)
-            before, now = self._shown.now, self._shown.read(slate.time)
-            if now < before:
-                self._passed.clear()
-            if now != before:
-                self._passed.append((now, slate.number))
+            now = self._shown.read(slate.time)
+            if self._moved and now < self._moved[-1] - self._config.window:
+                self._moved, self._movers = [], []  # a wrong clock was put right
+            if not self._moved or now >= self._moved[-1] + STEP:
+                self._moved.append(now)
+                self._movers.append(slate.number)
         self._take(events)
         return self._decide(end=False)
 
@@ -156,7 +162,7 @@ class Attribution:
             "kinds": list(self._codes),
             "tally": self.tally.as_dict(),
             "clocks": [self._shown.kept(), self._done.kept()],
-            "passed": list(self._passed),
+            "moved": [self._moved, self._movers],
         }
 
     def resume(self, kept: Mapping[str, Any]) -> None:
@@ -173,7 +179,7 @@ class Attribution:
         self.tally = Tally(**kept["tally"])
         self._shown.resume(kept["clocks"][0])
         self._done.resume(kept["clocks"][1])
-        self._passed = deque((time, number) for time, number in kept["passed"])
+        self._moved, self._movers = (list(one) for one in kept["moved"])
 
     def settle(self) -> Answers:
         """Return what is decided if nothing comes any more: nothing waits after it."""
@@ -206,7 +212,7 @@ class Attribution:
 
     def _decide(self, *, end: bool) -> Answers:
         found: list[tuple[_Waiting, RecentSlate, int]] = []
-        waiting, window = self._waiting, self._config.window
+        waiting, window, clock = self._waiting, self._config.window, float("-inf")
         while waiting:
             event = waiting[0]
             closed = end or self._done.now - event.clock > window or len(waiting) > WAITING
@@ -214,18 +220,23 @@ class Attribution:
             if not moved:
                 break
             waiting.popleft()
+            clock = event.clock
+        if len(self._moved) > 4096:  # what is a window behind the events, none asks for any more
+            old = bisect_right(self._moved, clock - window)
+            del self._moved[:old], self._movers[:old]
         return self._columns(found)
 
     def _decide_one(
         self, event: _Waiting, closed: bool, found: list[tuple[_Waiting, RecentSlate, int]]
     ) -> bool:
         """Return whether the event could be decided."""
-        passed, until = self._passed, 2**63
-        patient = event.clock + self._config.patience
-        while passed and passed[0][0] <= patient:
-            passed.popleft()
-        if passed:
-            until, closed = passed[0][1], True
+        until = 2**63
+        passed = bisect_right(
+            self._moved,
+            max(event.time, event.clock - self._config.window) + self._config.patience,
+        )
+        if passed < len(self._moved):
+            until, closed = self._movers[passed], True
         remembered = event.clock - 2 * self._config.window
         slate, place = None, -1
         if event.slate is not None:

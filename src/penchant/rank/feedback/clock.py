@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-CONFIRMED = 5  # times in a row that it takes to believe a jump
-
 
 class Clock:
     """A reading of a log's times in their order; the same times give the same readings.
 
-    It goes forward with the latest time. A time further than `jump` seconds from it, ahead or back,
-    is believed once `CONFIRMED` in a row agree: one request about next year moves nothing, and a
-    machine whose clock was wrong for a while is followed back.
+    It goes forward with the latest time. A time more than `jump` seconds ahead of it is believed
+    once `ahead` in a row say so, one as far behind once `behind` do: one request about next year
+    moves nothing, and a machine whose clock was wrong for a while is followed back.
     """
 
-    __slots__ = ("_ahead", "_behind", "_jump", "now")
+    __slots__ = ("_ahead", "_behind", "_believed", "_jump", "now")
 
-    def __init__(self, jump: float) -> None:
+    def __init__(self, jump: float, ahead: int = 5, behind: int = 5) -> None:
         self._jump = jump
+        self._believed = ahead, behind
         self._ahead: list[float] = []
         self._behind: list[float] = []
         self.now = float("-inf")
@@ -42,11 +41,11 @@ class Clock:
         elif gap > 0:
             self._behind = []
             self._ahead.append(time)
-            if len(self._ahead) == CONFIRMED:
+            if len(self._ahead) >= self._believed[0]:
                 self.now, self._ahead = min(self._ahead), []
         else:
             self._ahead = []
             self._behind.append(time)
-            if len(self._behind) == CONFIRMED:
+            if len(self._behind) >= self._believed[1]:
                 self.now, self._behind = max(self._behind), []
         return self.now
