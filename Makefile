@@ -12,8 +12,10 @@ BIN := $(VENV)/bin
 TORCH ?= torch==2.13.*
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 WORKERS ?= auto
+DEMO ?= runs/demo-shelf
+PORT ?= 8080
 
-.PHONY: help demo test lint types arch unit test-slow bench picture docs clean
+.PHONY: help demo serve test lint types arch unit test-slow bench picture docs clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,7 +35,12 @@ $(VENV)/develop.stamp: $(VENV)/penchant.stamp
 	@touch $@
 
 demo: $(VENV)/penchant.stamp ## build the demo shelf, train, and show how one event changes the next answer
-	@$(BIN)/penchant demo runs/demo-shelf
+	@$(BIN)/penchant demo $(DEMO)
+
+# A demo that was interrupted has no snapshot: it is told again from where it was.
+serve: $(VENV)/penchant.stamp ## serve the demo shelf over HTTP, and print the curl lines to try
+	@test -e $(DEMO)/snapshots/current || $(BIN)/penchant demo $(DEMO) --pace 0
+	@exec $(BIN)/penchant serve $(DEMO) --port $(PORT) --workers 2 --effort fast
 
 test: lint types arch unit ## everything that is checked before a change is taken
 
