@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -351,7 +352,12 @@ def test_status_health_and_metrics(client: httpx2.Client, engine: penchant.Engin
     assert metrics.headers["Content-Type"].startswith("text/plain")
     assert "/v1/recommend/{user}" in metrics.text
     assert "a/b" not in metrics.text
-    assert client.get("/docs").status_code == 200
+    page = client.get("/docs").text
+    parts = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(parts) == 3
+    for part in parts:  # nothing comes from elsewhere
+        assert part.startswith("/docs/static/")
+        assert client.get(part).status_code == 200
 
 
 def test_a_worker_that_stops_is_not_ready(live: Live, client: httpx2.Client) -> None:

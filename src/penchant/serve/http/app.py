@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -52,12 +53,14 @@ def build(
         reception.stopping = True
         await reception.close()
 
-    app = FastAPI(
+    # The page of the documents comes from here as well: a server need not reach the network.
+    app = FastAPIOffline(
         title="Penchant",
         version=penchant.__version__,
         openapi_url="/openapi.json",
         docs_url="/docs",
         redoc_url=None,
+        static_url="/docs/static",
         redirect_slashes=False,
         lifespan=lifespan,
         exception_handlers={Problem: _problem, Error: _error, HTTPException: _refused},
