@@ -159,7 +159,8 @@ def test_every_setting_is_documented() -> None:
     assert set(SERVED) == OTHERS
     known = {**SECTIONS, **SERVED}
     # Those of the service are read by one loop over their names.
-    assert read | set(SERVED) == set(known), "a section is read that penchant.learn.sections does not list"
+    said = "a section is read that penchant.learn.sections does not list"
+    assert read | set(SERVED) == set(known), said
     for name, kind in known.items():
         assert f"`[{name}]`" in readme
         for key, _ in defaults(kind):
