@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import penchant
 from penchant.serve.cli import app
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -64,6 +66,40 @@ def test_the_readme_runs(
     for code in others:
         exec(compile(code, "README.md", "exec"), space)
     assert "user_id      <- customer_id" in capsys.readouterr().out
+
+
+def test_what_it_says_of_serving_runs(tmp_path: Path) -> None:
+    from serve.service.running import Service
+
+    own_tables(tmp_path)
+    shelf = tmp_path / "shop"
+    with penchant.open(shelf) as engine:
+        engine.add(tmp_path / "items.csv")
+        engine.record(tmp_path / "events.csv")
+    (lines,), (code,) = blocks("sh"), blocks("py")
+    serve, *curls = [line.removeprefix("$ ") for line in lines.splitlines()]
+    options = shlex.split(serve.partition("--workers")[2])[1:]
+    assert re.match(r"penchant serve shop --port 8080 --workers \d+ ", serve)
+    service = Service(shelf, *options, workers=2)
+    try:
+        port = str(service.address[1])
+        answers = []
+        for curl in curls:
+            words = shlex.split(curl.replace("8080", port))
+            url = next(word for word in words if word.startswith("localhost"))
+            data = words[words.index("-d") + 1] if "-d" in words else None
+            path = url.partition(port)[2]
+            status, answer = service.ask(path, None if data is None else json.loads(data))
+            assert status == 200, answer
+            answers.append(answer)
+        assert answers[0]["new"] == 1
+        assert len(answers[1]["recommendations"]) == 5
+        assert "sku-3" not in [line["item_id"] for line in answers[1]["recommendations"]]
+        space: dict[str, object] = {"penchant": penchant}
+        exec(compile(code.replace("8080", port), "README.md", "exec"), space)
+        assert service.ask("/v1/users/c17")[1]["events"][-1]["item_id"] == "sku-3"
+    finally:
+        service.stop()
 
 
 def test_the_first_screen() -> None:
