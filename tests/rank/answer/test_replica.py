@@ -19,9 +19,11 @@ import world
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import read
 from penchant.learn.__main__ import train
+from penchant.rank.answer import loading
 from penchant.rank.answer.loading import UNTRAINED, Loaded
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
+from penchant.rank.feedback.feedback import Feedback
 from penchant.store.open import Store, open_store
 from penchant.types import Candidates, Query
 from shelves import filled, ids
@@ -335,3 +337,36 @@ def test_threads_ask_while_others_record(shelf: Path, reader: Reader) -> None:
         thread.join()
     assert not wrong
     assert_as_if_from_the_start(reader, shelf)
+
+
+def test_answers_to_lists_are_followed_and_found_again(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "WORTH", 0)
+    items = [f"s{n}" for n in range(1, 7)] + [f"w{n}" for n in range(1, 7)]
+
+    def told(engine: penchant.Engine) -> tuple[int, float, float]:
+        feedback = engine._replica.follow().feedback
+        assert feedback is not None
+        weights = feedback.following.at(NOW + 1e6)
+        return feedback.shown_until, weights.said, weights.rate
+
+    with penchant.open(shelf) as engine:
+        for n in range(40):
+            slate = engine.rank(f"p{n}", items, now=NOW + n)
+            engine._store.impressions.flush()
+            click = penchant.Event(f"p{n}", "w6", "click", NOW + n + 0.5, slate_id=slate.id)
+            engine.record(click, now=NOW + n + 1)
+        slate = engine.rank("somebody", items, now=NOW + 60)
+        assert slate[0].item_id == "w6"
+        followed = told(engine)
+    assert followed[0] >= 40
+    assert followed[2] > 0
+    with penchant.open(shelf) as engine:
+        assert told(engine)[1:] == followed[1:]
+        assert (shelf / loading.FEEDBACK).exists()
+    with penchant.open(shelf) as engine:
+        read: list[int] = []
+        monkeypatch.setattr(Feedback, "_learn", lambda _, answers: read.append(len(answers)))
+        assert told(engine)[1:] == followed[1:]
+        assert sum(read) == 0

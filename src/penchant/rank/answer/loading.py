@@ -36,11 +36,14 @@ from penchant.store.impressions import Impressions
 from penchant.store.log import Events, Log
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
+from penchant.store.tail import Position
 from penchant.store.vectors import Vectors
 from penchant.types import Error, Query
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
+FEEDBACK = "feedback.npz"
+WORTH = 2_000  # slates that take longer to read again than the state to be written
 Tell = Callable[[str, float], None]
 
 
@@ -86,7 +89,9 @@ class Loading:
             self._encoder = open_encoder(config, cache, read_only=store.read_only)
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
         # Following the answers costs time with each of them: not where nobody is answered by it.
-        self._follows = any(one.answers or one.explore for one in policies(store.settings))
+        self._follows = any(
+            one.answers != "never" or one.explore for one in policies(store.settings)
+        )
 
     def trained(
         self,
@@ -94,9 +99,9 @@ class Loading:
         columns: ItemColumns,
         popularity: Popularity,
         heard: Heard,
-        until: int,
+        position: Position,
     ) -> Loaded:
-        """Return what a snapshot answers with; it knows all events of `heard` and items `until`.
+        """Return what a snapshot answers with, told of `heard` and of all items up to `position`.
 
         Whatever is wrong with the snapshot is raised here, before anybody waits for it.
         """
@@ -106,14 +111,15 @@ class Loading:
             int(snapshot.manifest.get("offset", 0)),
             columns,
             popularity,
+            position,
         )
-        self.learn_items(loaded.served, self._unknown_to(snapshot, until))
+        self.learn_items(loaded.served, self._unknown_to(snapshot, position.item_change))
         loaded.learn_anew(heard)
         _try(loaded.served, float(heard.after(0).times.max(initial=0.0)))
         return loaded
 
     def untrained(
-        self, columns: ItemColumns, popularity: Popularity, heard: Heard, until: int
+        self, columns: ItemColumns, popularity: Popularity, heard: Heard, position: Position
     ) -> Loaded:
         """Return what answers before any training: what needs only to be counted."""
         self.close_workspaces()
@@ -127,8 +133,8 @@ class Loading:
         counted = float(wanted.times.max(initial=0.0))
         RecallPlan(text=self._encoder is not None, counted_until=counted).save(folder)
         offset = int(wanted.offsets.max(initial=0))
-        loaded = self._load(folder, UNTRAINED, offset, columns, popularity)
-        self.learn_items(loaded.served, self._changed(0, until))
+        loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
+        self.learn_items(loaded.served, self._changed(0, position.item_change))
         return loaded
 
     def learn_items(self, served: Served, rows: pl.DataFrame) -> None:
@@ -175,13 +181,20 @@ class Loading:
         offset: int,
         columns: ItemColumns,
         popularity: Popularity,
+        position: Position,
     ) -> Loaded:
         log, kinds = self._store.log, self._kinds
         pasts = Pasts(lambda user, now: wanted_before(log, kinds, user, now))
 
         def feedback(vectors: Vectors) -> Feedback:
             opened = open_feedback(self._store, kinds, columns, vectors)
+            # What was learned of those who were forgotten since goes with the state that has it.
+            mark = f"{snapshot} {position.retraction}"
+            opened.resume(self._store.directory / FEEDBACK, mark)
+            began = opened.shown_until
             catch_up(opened, self._store.impressions, log)
+            if opened.shown_until - began > WORTH and not self._store.read_only:
+                opened.save(self._store.directory / FEEDBACK, mark)
             return opened
 
         served = load(

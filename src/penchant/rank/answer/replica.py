@@ -226,9 +226,7 @@ class Replica:
             return None
         heard = self._heard if heard is None else heard
         try:
-            return self._loading.trained(
-                snapshot, self._columns, self._popularity, heard, position.item_change
-            )
+            return self._loading.trained(snapshot, self._columns, self._popularity, heard, position)
         except Exception as error:
             self._refused.add(snapshot.id)
             self._warn(
@@ -240,7 +238,7 @@ class Replica:
     def _untrained(self, position: Position, heard: Heard | None = None) -> Loaded:
         heard = self._heard if heard is None else heard
         self._late, self._refit_at = 0, max(1000, len(heard) // 4)
-        return self._loading.untrained(self._columns, self._popularity, heard, position.item_change)
+        return self._loading.untrained(self._columns, self._popularity, heard, position)
 
     def _wanted(self, events: Events) -> Events:
         strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)
