@@ -37,15 +37,10 @@ import polars as pl
 import penchant
 import penchant.rank.pipeline as pipeline
 from bar import protocol
-from penchant.ingest.kinds import Kinds
 from penchant.measure.intervals import bootstrap, paired
 from penchant.rank.exploration import PROPENSITY, Exploration
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import RATE
-from penchant.rank.feedback.open import open_feedback
-from penchant.rank.feedback.reading import catch_up
-from penchant.rank.pipeline import load_pipeline
-from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
 from penchant.types import Policy
 
@@ -116,13 +111,13 @@ def main() -> None:
             if not (folder / "trained").exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 build(bar, folder / "trained")
-            measure(name, folder, lambda e, f, walk=walk: walk(bar, e, f, options.limit), options)
+            measure(name, folder, lambda e, walk=walk: walk(bar, e, options.limit), options)
 
 
 def measure(
     name: str,
     folder: Path,
-    walk: Callable[[penchant.Engine, Feedback], Walked],
+    walk: Callable[[penchant.Engine], Walked],
     options: argparse.Namespace,
 ) -> None:
     """Walk every arm on a copy of the trained shelf, and print it against the first."""
@@ -136,8 +131,9 @@ def measure(
         for seed in arm.seeds[: options.seeds]:
             began = time.perf_counter()
             with copied(folder, arm, seed) as (engine, feedback):
-                found = walk(engine, feedback)
-                found.facts |= facts(feedback)
+                found = walk(engine)
+                if feedback is not None:
+                    found.facts |= facts(feedback)
             lines = {"data": name, "arm": arm.name, "seed": seed, **summed(found, shipped)}
             lines["seconds"] = round(time.perf_counter() - began)
             print(json.dumps(lines), flush=True)
@@ -145,7 +141,7 @@ def measure(
 
 
 @contextmanager
-def copied(folder: Path, arm: Arm, seed: int) -> Iterator[tuple[penchant.Engine, Feedback]]:
+def copied(folder: Path, arm: Arm, seed: int) -> Iterator[tuple[penchant.Engine, Feedback | None]]:
     """Open a copy of the trained shelf, with its feedback, as an arm has it."""
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
@@ -154,31 +150,24 @@ def copied(folder: Path, arm: Arm, seed: int) -> Iterator[tuple[penchant.Engine,
     settings = "".join(f"{key} = {value}\n" for key, value in arm.settings.items())
     (copy / "penchant.toml").write_text(f"[recommend]\n{policy}\n[feedback]\n{settings}")
     with penchant.open(copy) as engine:
-        store, served = engine._store, engine._replica.follow()
-        feedback = open_feedback(
-            store, Kinds.from_settings(store.settings), served.columns, served.vectors
-        )
-        recall, current = served.pipeline.recall, store.snapshots.current()
-        assert current is not None
-        made = load_pipeline(
-            Artefacts(current.folder), recall, served.columns, served.vectors, feedback=feedback
-        )
-        texts = served.vectors if arm.texts else Vectors()
-        explore = Exploration(feedback, recall.popularity, texts, seed)
-        made.rerankers = (explore, *(r for r in made.rerankers if r.name != explore.name))
-        vars(served.pipeline).update(vars(made))
+        served = engine._replica.follow()
+        if served.feedback is not None:
+            texts = served.vectors if arm.texts else Vectors()
+            popularity = served.pipeline.recall.popularity
+            explore = Exploration(served.feedback, popularity, texts, seed)
+            served.pipeline.rerankers = tuple(
+                explore if one.name == explore.name else one for one in served.pipeline.rerankers
+            )
         if not arm.told:
-            for source in recall.sources:
+            for source in served.pipeline.recall.sources:
                 if source.name in ("after", "together"):
                     source.fold = lambda tail, *, anew=False: None  # type: ignore[method-assign]
-        yield engine, feedback
+        yield engine, served.feedback
     shutil.rmtree(copy)
 
 
-def tell(
-    engine: penchant.Engine, feedback: Feedback, slate: penchant.Slate, items: list[str], kind: str
-) -> None:
-    """Record what a person did with a slate, and have everything read it."""
+def tell(engine: penchant.Engine, slate: penchant.Slate, items: list[str], kind: str) -> None:
+    """Record what a person did with a slate, once it is there to be answered."""
     rows = [
         {
             "user_id": slate.user_id,
@@ -192,7 +181,6 @@ def tell(
     engine._store.impressions.flush()
     if rows:
         engine.record(rows, now=slate.now)
-    catch_up(feedback, engine._store.impressions, engine._store.log)
 
 
 def build_retail(bar: Any, folder: Path) -> None:
@@ -205,7 +193,7 @@ def build_retail(bar: Any, folder: Path) -> None:
         engine.train()
 
 
-def walk_retail(bar: Any, engine: penchant.Engine, feedback: Feedback, limit: int) -> Walked:
+def walk_retail(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
     """Ask at each moment, then tell what was bought."""
     task = bar.task("online_retail", most=2**31)
     out = Walked()
@@ -224,7 +212,7 @@ def walk_retail(bar: Any, engine: penchant.Engine, feedback: Feedback, limit: in
         if pool is not None and PROPENSITY in pool.names:
             chance = pool.features[: len(ranked), pool.names.index(PROPENSITY)]
             explored += [ranked[place] in bought for place in np.flatnonzero(chance < 1)]
-        tell(engine, feedback, slate, basket, "purchase")
+        tell(engine, slate, basket, "purchase")
     out.facts["new_items_shown"] = len({i for i in shown if i not in task.popular})
     out.facts["items_shown"] = len(shown)
     if explored:
@@ -269,7 +257,7 @@ def build_mind(bar: Any, folder: Path) -> None:
         engine.train()
 
 
-def walk_mind(bar: Any, engine: penchant.Engine, feedback: Feedback, limit: int) -> Walked:
+def walk_mind(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
     """Rank each list, then tell what was clicked."""
     events, cut = read_mind(bar)
     lists = (
@@ -290,7 +278,7 @@ def walk_mind(bar: Any, engine: penchant.Engine, feedback: Feedback, limit: int)
         if pool is not None and RATE in pool.names:
             best = np.argsort(-pool.features[:, pool.names.index(RATE)], kind="stable")
             out.rate_alone.append(gain([hits[place] for place in best], len(clicked)))
-        tell(engine, feedback, slate, [item for item in ranked if item in clicked], "click")
+        tell(engine, slate, [item for item in ranked if item in clicked], "click")
     return out
 
 

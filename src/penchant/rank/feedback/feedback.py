@@ -69,6 +69,11 @@ class Feedback:
                 self.told_until = int(events.offsets[-1])
             return self._learn(self.attribution.fold(shown, events))
 
+    @property
+    def shown_time(self) -> float:
+        """The time of the log of slates, as far as it was read; -inf before its first."""
+        return self._clock.now
+
     def settle(self) -> Answers:
         """Return what is decided if nothing comes any more; for the end of a replay."""
         with self._lock:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from penchant.rank.feedback.feedback import Feedback
-from penchant.store.impressions import Impressions
-from penchant.store.log import Log
+from penchant.store.impressions import Impressions, Shown
+from penchant.store.log import Events, Log
 
 PART = 5_000  # slates, or events, of one step
 
@@ -12,17 +14,33 @@ PART = 5_000  # slates, or events, of one step
 def catch_up(feedback: Feedback, impressions: Impressions, log: Log) -> None:
     """Fold all that both logs have gained; from nothing, all that they hold.
 
-    The slates are read after the events, and never left behind them in time: what an event may
-    answer is there when it is folded.
+    The slates are read after the events, and up to where these are in time: what an event may
+    answer is there when it is folded, and not forgotten again for slates that came much later.
     """
-    nothing = log.scan(2**62, 1)
+    none_shown, none_told = _nothing()
+    more = True
     while True:
         events = log.scan(feedback.told_until, PART)
-        latest = float(events.times.max()) if len(events) else float("-inf")
-        shown = impressions.after(feedback.shown_until, PART)
-        while len(shown) == PART and float(shown.times[-1]) < latest:
-            feedback.fold(shown, nothing)
+        latest = float(events.times.max()) if len(events) else float("inf")
+        while more and feedback.shown_time <= latest:
             shown = impressions.after(feedback.shown_until, PART)
-        feedback.fold(shown, events)
-        if len(events) < PART and len(shown) < PART:
+            feedback.fold(shown, none_told)
+            more = len(shown) == PART
+        feedback.fold(none_shown, events)
+        if not len(events):
             return
+        if len(events) < PART:
+            while more:
+                shown = impressions.after(feedback.shown_until, PART)
+                feedback.fold(shown, none_told)
+                more = len(shown) == PART
+            return
+
+
+def _nothing() -> tuple[Shown, Events]:
+    """Return no slates and no events."""
+    whole, small = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    times, floats = np.zeros(0), np.zeros(0, dtype=np.float32)
+    kinds = np.zeros(0, dtype=np.int16)
+    shown = Shown(whole, (), small, times, (), np.zeros(1, dtype=np.int64), small, floats)
+    return shown, Events(whole, small, small, times, kinds, floats, floats, (), (), ())
