@@ -132,6 +132,21 @@ def test_a_damaged_snapshot_is_refused_and_the_one_before_answers(
     assert fresh.list() == [oldest, good, bad]
 
 
+def test_what_changes_after_it_was_opened_is_noticed(tmp_path: Path) -> None:
+    snapshots = Snapshots(tmp_path / "s")
+    identity = publish(snapshots)
+    assert snapshots.spoilt(identity) is None  # nobody has it open
+    snapshots.open(identity)
+    assert snapshots.spoilt(identity) is None
+    _flip(tmp_path / "s" / identity / "weights.npy")
+    assert f"snapshot {identity}, which answers, are missing or" in str(snapshots.spoilt(identity))
+    with pytest.raises(SnapshotDamaged):
+        snapshots.open(identity)
+    _flip(tmp_path / "s" / identity / "weights.npy")
+    snapshots.open(identity)  # as it was
+    assert snapshots.spoilt(identity) is None
+
+
 def test_tampering_with_a_file_and_its_checksum_is_noticed(tmp_path: Path) -> None:
     snapshots = Snapshots(tmp_path / "s")
     identity = publish(snapshots)
@@ -157,6 +172,7 @@ def test_a_pointer_to_nowhere_falls_back(tmp_path: Path) -> None:
     assert snapshots.current().id == identity  # type: ignore[union-attr]
     (tmp_path / "s" / "current").write_text("")
     assert snapshots.current() is None
+    assert "names none of the snapshots there" in snapshots.warnings[-1]
 
 
 def test_a_half_written_folder_is_never_seen(snapshots: Snapshots) -> None:

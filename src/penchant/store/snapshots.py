@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +80,8 @@ class Snapshots:
         self.warnings: list[str] = []
         self._read_only = read_only
         self._guard = threading.Lock()
-        self._sound: dict[str, Snapshot] = {}
+        # Those whose checksums were right, and what their files looked like then.
+        self._sound: dict[str, tuple[Snapshot, _Looks]] = {}
         if not read_only:
             directory.mkdir(exist_ok=True)
 
@@ -142,6 +143,8 @@ class Snapshots:
         named = self._named()
         names = self._names()
         if named is None:
+            if names:
+                self._warn(unnamed(self.directory))
             return None
         candidates = [named, *(n for n in reversed(names) if n < named), *reversed(names)]
         for name in dict.fromkeys(candidates):
@@ -160,13 +163,15 @@ class Snapshots:
         """Return the snapshot of this id after checking every file; raises `SnapshotDamaged`."""
         with self._guard:
             found = self._sound.get(identity)
-        if found is not None and found.folder.is_dir():
-            return found
+        if found is not None and found[1] == _looks(found[0].folder, found[0].manifest["files"]):
+            return found[0]
         folder = self.directory / identity
         try:
             text = (folder / MANIFEST).read_bytes()
             manifest = json.loads(text)
             files = dict(manifest["files"])
+            # Before they are read: what is changed meanwhile looks otherwise afterwards.
+            looks = _looks(folder, files)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SnapshotDamaged(
                 f"snapshot {identity} has no readable manifest ({error}); train again, "
@@ -185,8 +190,22 @@ class Snapshots:
                 )
         snapshot = Snapshot(identity, folder, MappingProxyType(manifest))
         with self._guard:
-            self._sound[identity] = snapshot
+            self._sound[identity] = snapshot, looks
         return snapshot
+
+    def spoilt(self, identity: str) -> str | None:
+        """Return what is to be said of a snapshot that was opened here and has changed since.
+
+        By size, time and place of its files, in microseconds; `open` compares checksums.
+        """
+        with self._guard:
+            found = self._sound.get(identity)
+        if found is None or found[1] == _looks(found[0].folder, found[0].manifest["files"]):
+            return None
+        return (
+            f"files of snapshot {identity}, which answers, are missing or were changed since it "
+            "was loaded; activate another snapshot, or train again"
+        )
 
     def activate(self, identity: str) -> None:
         """Make this snapshot current (roll-back, or forward again), after checking it."""
@@ -265,6 +284,25 @@ class Snapshots:
     def list(self) -> list[str]:
         """Return the ids of all snapshots, oldest first."""
         return self._names()
+
+
+_Looks = tuple[tuple[int, ...] | None, ...]
+
+
+def _looks(folder: Path, files: Iterable[str]) -> _Looks:
+    found: list[tuple[int, ...] | None] = []
+    for name in (MANIFEST, *files):
+        try:
+            status = (folder / name).stat()
+            found.append((status.st_size, status.st_mtime_ns, status.st_ino))
+        except (OSError, ValueError):
+            found.append(None)
+    return tuple(found)
+
+
+def unnamed(directory: Path) -> str:
+    """Return what is to be said where there are snapshots, and no pointer to one of them."""
+    return f"{directory / CURRENT} names none of the snapshots there; activate one, or train again"
 
 
 def _checksum(path: Path, sync: bool = False) -> str:

@@ -23,6 +23,7 @@ from penchant.store.columns import ItemColumns
 from penchant.store.events import joined
 from penchant.store.log import Events
 from penchant.store.open import Store
+from penchant.store.snapshots import unnamed
 from penchant.store.tail import Position, Tail
 from penchant.types import Ids, Status
 
@@ -77,6 +78,7 @@ class Replica:
         served = self.follow()
         known = self._known
         offset = 0 if known is None else known.position.event_offset
+        spoilt = self._store.snapshots.spoilt(served.snapshot)
         return Status(
             snapshot=served.snapshot,
             items=served.columns.n,
@@ -84,7 +86,11 @@ class Replica:
             lag=max(0, self._store.log.last() - offset),
             waiting=sum(database.waiting for database in self._store.databases),
             failed=self._store.impressions.failed,
-            warnings=(*self.warnings, *self._store.snapshots.warnings),
+            warnings=(
+                *self.warnings,
+                *self._store.snapshots.warnings,
+                *([] if spoilt is None else [spoilt]),
+            ),
         )
 
     def reload(self) -> None:
@@ -137,6 +143,8 @@ class Replica:
         wanted = self._wanted(tail.events)
         if len(self._columns.apply(tail.items)):
             self._loading.lexical.outdated()
+            if loaded.served.feedback is not None:
+                loaded.served.feedback.rates.categorise(self._columns.category[: self._columns.n])
         self._loading.learn_items(loaded.served, tail.items)
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
@@ -174,7 +182,11 @@ class Replica:
     def _notice(self, snapshot: str) -> None:
         """Have another snapshot loaded, if one became current."""
         named = self._store.snapshots.named
-        known = named in (snapshot, self._looked) or (named is None and snapshot == UNTRAINED)
+        if named is None and snapshot != UNTRAINED and not self._stale:
+            # Lost, or the whole directory is: what was loaded goes on.
+            self._warn(unnamed(self._store.snapshots.directory))
+            return
+        known = named is None or named in (snapshot, self._looked)
         if known and not self._stale:
             return
         if self._changer is None or not self._changer.is_alive():

@@ -23,14 +23,14 @@ async def train(reception: Reception, call: Call) -> Response:
     def work() -> bytes:
         return orjson.dumps(reception.trainer.request())
 
-    return Response(await reception.records.run(work), status_code=202, media_type=JSON)
+    return Response(await reception.operations.run(work), status_code=202, media_type=JSON)
 
 
 async def training(reception: Reception, call: Call) -> Response:
     """Answer how far a training is, and what the last one came to."""
     call.known()
     return Response(
-        await reception.records.run(lambda: orjson.dumps(reception.trainer.status())),
+        await reception.operations.run(lambda: orjson.dumps(reception.trainer.status())),
         media_type=JSON,
     )
 
@@ -65,7 +65,7 @@ async def status(reception: Reception, call: Call) -> Response:
     def work() -> bytes:
         return orjson.dumps({**asdict(reception.engine.status()), "version": penchant.__version__})
 
-    return Response(await reception.records.run(work), media_type=JSON)
+    return Response(await reception.operations.run(work), media_type=JSON)
 
 
 async def live(reception: Reception, call: Call) -> Response:
@@ -77,7 +77,7 @@ async def ready(reception: Reception, call: Call) -> Response:
     """Answer whether this worker can be sent requests: it is not stopping, and reads the store."""
     if reception.stopping:
         raise Problem(503, "this worker is stopping; send requests to another", retry_after=5)
-    found = await reception.records.run(reception.engine.status)
+    found = await reception.operations.run(reception.engine.status)
     return Response(
         orjson.dumps({"status": "ready", "snapshot": found.snapshot, "items": found.items}),
         media_type=JSON,
@@ -87,7 +87,7 @@ async def ready(reception: Reception, call: Call) -> Response:
 async def metrics(reception: Reception, call: Call) -> Response:
     """Answer everything counted, for Prometheus."""
     return Response(
-        await reception.records.run(reception.telemetry.render), media_type=CONTENT_TYPE
+        await reception.operations.run(reception.telemetry.render), media_type=CONTENT_TYPE
     )
 
 

@@ -97,6 +97,8 @@ class Reception:
         self.answers = Pool("answers", settings.threads, waiting, settings.timeout)
         self.records = Pool("events", settings.record_threads, waiting, settings.timeout)
         self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
+        # Apart: how things are is asked most when the events that wait fill their pool.
+        self.operations = Pool("operations", settings.load_threads, waiting, settings.timeout)
         # Apart: a slate that is not on disk yet is waited for, and nobody else should be.
         self.reasons = Pool("explanations", settings.load_threads, waiting, settings.load_timeout)
 
@@ -159,7 +161,8 @@ class Reception:
 
     async def close(self) -> None:
         """Finish what was accepted."""
-        for pool in (self.answers, self.records, self.loads, self.reasons):
+        pools = (self.answers, self.records, self.loads, self.operations, self.reasons)
+        for pool in pools:
             await asyncio.to_thread(pool.close)
 
 

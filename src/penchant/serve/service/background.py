@@ -90,6 +90,7 @@ def main() -> int:
     with logs.written(plan.name, plan.log_level, plan.log_format):
         end_with_parent(orphaned, _LEAVE)
         try:
+            plan.check()
             run(plan, shared(plan.runtime, plan.name), ended)
         except Error as error:
             say(refused=str(error))

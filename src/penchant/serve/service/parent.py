@@ -139,7 +139,7 @@ class Parent:
         pauses = Pauses()
         while not self._stopping.is_set():
             began = time.monotonic()
-            status = await self._once(plan)
+            status = await self._once(replace(plan, began=self._began))
             self._answering.discard(plan.name)
             if plan.name != BACKGROUND:
                 assert self._board is not None

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from penchant.serve.service.config import Format, Level
+from penchant.store.faults import StoreError
 from penchant.store.lifeline import follow
 
 BACKGROUND = "background"
+LOG_FILE = "penchant.db"
 REFUSED, KILLED = 2, 1
 BUILD = "penchant.serve.http.app:build"
 
@@ -32,6 +34,7 @@ class Plan:
     it accepts from, `runtime` a folder that all processes of this service share while it runs.
 
     `build` names the function that makes the application: module and name, with a colon between.
+    `began` says that the service has answered before, so that there is a shelf.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Plan:
     log_level: Level = "info"
     log_format: Format = "json"
     build: str = BUILD
+    began: bool = False
 
     @property
     def shelf(self) -> Path:
@@ -60,6 +64,16 @@ class Plan:
     def runtime_folder(self) -> Path:
         """Return the folder that the processes of this service share."""
         return Path(self.runtime)
+
+    def check(self) -> None:
+        """Raise where a shelf that was there is gone: another, made in its place, would be empty,
+        and take what is meant for the first."""
+        wanted = self.shelf / LOG_FILE if self.url is None else self.shelf
+        if self.began and not wanted.exists():
+            raise StoreError(
+                f"{wanted} is gone, though it was served before; bring it back (is the disk "
+                "mounted?), or end the service"
+            )
 
     def line(self) -> bytes:
         """Return the plan as one line of JSON."""

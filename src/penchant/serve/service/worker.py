@@ -46,6 +46,7 @@ def main() -> int:
 
     with logs.written(plan.name, plan.log_level, plan.log_format):
         try:
+            plan.check()
             telemetry = shared(plan.runtime, plan.name)
             with open_engine(plan.directory, effort=plan.effort, url=plan.url) as engine:
                 engine.status()  # everything is read before the first question

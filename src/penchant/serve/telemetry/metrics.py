@@ -58,7 +58,7 @@ class Metrics:
         )
         self.skipped = counter(
             "source_skipped_total",
-            "Answers given without a source, because it failed, was late or not ready.",
+            "Answers given without a source, because it failed, hangs, was late or not ready.",
             "source",
             "reason",
         )

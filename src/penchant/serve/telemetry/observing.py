@@ -80,7 +80,7 @@ class Telemetry:
             metrics.stage_seconds.labels(stage.stage).observe(stage.seconds)
             for name, note in stage.notes.items():
                 reason = note.partition(":")[0] if isinstance(note, str) else ""
-                if reason in ("failed", "late", "not ready"):
+                if reason in ("failed", "late", "hangs", "not ready"):
                     metrics.skipped.labels(name, reason).inc()
         hits: dict[str, int] = {}
         for line in slate:
