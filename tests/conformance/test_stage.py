@@ -16,11 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import penchant.rank
-from numbered import COLD, N, arrays, columns, query, state, vectors
+from numbered import COLD, NOW, N, arrays, columns, query, state, vectors
+from penchant.ingest.kinds import Kinds
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.ranker import RankerConfig
 from penchant.learn.scorer.rows import Rows
+from penchant.rank.exploration import Exploration
 from penchant.rank.features import FeatureBuilder
+from penchant.rank.feedback.config import FeedbackConfig
+from penchant.rank.feedback.feedback import Feedback
+from penchant.rank.feedback.following import Following
+from penchant.rank.feedback.stage import ForAnswers
 from penchant.rank.opening import Opening
 from penchant.rank.pipeline import order
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
@@ -96,8 +102,28 @@ MAKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
 }
 
 
+def told() -> Feedback:
+    """What follows the answers, after a few: item 0 is taken more often than others."""
+    feedback = Feedback(FeedbackConfig(), Kinds(), Following(0.3, 0.0, lambda ids: {}))
+    shown = np.tile(np.arange(4, dtype=np.int32), 50)
+    places = np.zeros(len(shown), dtype=np.int32)
+    feedback.rates.show(shown, places, np.full(len(shown), NOW - 60.0))
+    feedback.rates.answer(shown[:3] * 0, places[:3], np.full(3, NOW - 50.0))
+    return feedback
+
+
+MAKERS["answers"] = (
+    ForAnswers,
+    lambda grown: ForAnswers(Fusion(), told(), Vectors(vectors())),
+)
+
+
 RERANKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
     "opening": (Opening, lambda grown: Opening(popularity())),
+    "exploration": (
+        Exploration,
+        lambda grown: Exploration(told(), popularity(), Vectors(vectors())),
+    ),
 }
 
 

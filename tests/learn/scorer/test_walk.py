@@ -60,7 +60,7 @@ class Watcher:
         assert all(time <= query.now for *_, time in self.taught)
         return Scores(np.arange(query.n_items, dtype=np.float32))
 
-    def fold(self, tail: Events) -> None:
+    def fold(self, tail: Events, *, anew: bool = False) -> None:
         self.taught += zip(
             tail.users.tolist(), tail.items.tolist(), tail.times.tolist(), strict=True
         )

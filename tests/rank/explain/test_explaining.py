@@ -91,6 +91,7 @@ def engine(
             plan |= {"scorer": "ranker", "models": ["ranker.onnx"], "features": list(COLUMNS)}
         folder.write_json("rank", plan)
         snapshot = store.snapshots.publish(path, {"offset": store.log.last()})
+        opened.activate(snapshot)
         assert opened.recommend("ann", now=world.NOW, log=False).snapshot == snapshot
         opened.trees = request.param != "sum"  # type: ignore[attr-defined]
         opened.both = request.param == "both"  # type: ignore[attr-defined]
@@ -154,7 +155,7 @@ def test_a_newcomer_is_told_of_others_and_of_nothing_else(engine) -> None:
         assert [(r.name, r.kind) for r in told.contributions] == [(LATELY, "cause")]
         assert str(told).endswith("is here because many people chose it lately (last 7 days).")
         assert "scored by" in "\n".join(told.trace)
-        assert "trending_7d" in told.trace[-2]
+        assert any("scored by" in step and "trending_7d" in step for step in told.trace)
 
 
 def test_nobody_is_told_of_a_past_they_do_not_have(engine) -> None:
@@ -179,7 +180,7 @@ def test_words_have_their_share_and_the_scorer_has_the_rest(engine) -> None:
         by_words = sum(r.weight for r in told.contributions if r.name == WORDS_CAUSE)
         words = pool.features[place, pool.names.index("term:words")]
         assert words == pytest.approx(ASKED * z[place], abs=1e-3)
-        assert "scored by" in told.trace[-2]
+        assert any("scored by" in step for step in told.trace)
         if not engine.trees:
             # The source itself is one of those that are added up, and compares with the words too.
             own = pool.features[place, pool.names.index("term:text")]

@@ -41,6 +41,8 @@ CHECKS = [
 def live(world_shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One service that everything is sent to."""
     shelf = shutil.copytree(world_shelf, tmp_path_factory.mktemp("openapi") / "shelf")
+    with (shelf / "penchant.toml").open("a", encoding="utf-8") as toml:
+        toml.write("\n[experiments.doors.variants.closed]\nshare = 0.5\n")
     with penchant.open(shelf) as engine, served(engine) as found:
         yield found
 
@@ -129,6 +131,7 @@ def test_examples_of_bodies_are_believed(document: dict[str, Any], live: Live) -
 
 def sent(client: httpx2.Client, method: str, path: str, media: str, body: Any) -> httpx2.Response:
     where = path.replace("{user}", "visitor" if "merge" in path else "u1")
+    where = where.replace("{experiment}", "doors").replace("{variant}", "closed")
     if "{user}" not in path and path == "/v1/users/merge":
         where += "?user_id=visitor"
     if media == "application/json":

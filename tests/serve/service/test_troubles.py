@@ -249,6 +249,45 @@ def test_a_worker_that_begins_while_the_directory_is_gone_makes_no_other(
     well(service, "after-restart")
 
 
+def test_an_empty_directory_in_its_place_is_not_taken_for_the_shelf(service: Service) -> None:
+    """As when the disk of a shelf is no longer mounted."""
+    before = event("before-empty")
+    assert service.ask("/v1/events", before)[0] == 200
+    away = service.shelf.with_name("away")
+    kept = [before]
+    service.shelf.rename(away)
+    service.shelf.mkdir()
+    try:
+        many = [event(f"empty-{n}", user=f"empty-{n}") for n in range(60)]
+        got: dict[str, int] = {}
+
+        def send(body: dict[str, object]) -> None:  # from threads that must connect afresh too
+            got[str(body["event_id"])] = sent(service, body)[0]
+            assert service.ask(f"/v1/recommend/{body['user_id']}?k=3")[0] in (200, 503)
+
+        threads = [threading.Thread(target=send, args=(body,)) for body in many]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(got.values()) <= {200, 503}
+        assert len(got) == len(many)
+        kept += [body for body in many if got[str(body["event_id"])] == 200]
+        times = service.log.count("is gone")
+        victims = service.workers
+        for pid in victims:
+            os.kill(pid, 9)
+        eventually(lambda: service.log.count("is gone") > times)
+        assert not (service.shelf / LOG_FILE).exists()
+    finally:
+        shutil.rmtree(service.shelf)
+        away.rename(service.shelf)
+    eventually(lambda: len(service.workers) == 2 and set(service.workers).isdisjoint(victims))
+    eventually(lambda: _ready(service))
+    counted(service, *kept)
+    well(service, "after-empty")
+
+
 def _ready(service: Service) -> bool:
     with suppress(OSError, http.client.HTTPException):
         return service.ask("/health/ready")[0] == 200

@@ -122,10 +122,9 @@ class Loading:
         self, columns: ItemColumns, popularity: Popularity, heard: Heard, position: Position
     ) -> Loaded:
         """Return what answers before any training: what needs only to be counted."""
-        self.close_workspaces()
         wanted = heard.after(0)
-        self._workspaces.append(tempfile.TemporaryDirectory(prefix="penchant-"))
-        folder = Artefacts(Path(self._workspaces[-1].name))
+        workspace = tempfile.TemporaryDirectory(prefix="penchant-")
+        folder = Artefacts(Path(workspace.name))
         order = np.lexsort((wanted.times, wanted.users))
         fit_covisitation(
             wanted.users[order], wanted.items[order], wanted.times[order], columns.n, folder
@@ -135,6 +134,10 @@ class Loading:
         offset = int(wanted.offsets.max(initial=0))
         loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
         self.learn_items(loaded.served, self._changed(0, position.item_change))
+        # Only now: somebody may be counting beside this.
+        before, self._workspaces = self._workspaces, [workspace]
+        for one in before:
+            one.cleanup()
         return loaded
 
     def learn_items(self, served: Served, rows: pl.DataFrame) -> None:
@@ -167,12 +170,8 @@ class Loading:
         self.lexical.close()
         if isinstance(self._encoder, CachedEncoder):
             self._encoder.close()
-        self.close_workspaces()
-
-    def close_workspaces(self) -> None:
-        """Remove what was counted for an untrained answer."""
-        while self._workspaces:
-            self._workspaces.pop().cleanup()
+        for workspace in self._workspaces:
+            workspace.cleanup()
 
     def _load(
         self,

@@ -160,8 +160,9 @@ class Replica:
         if untrained and (tail.retracted or self._late > self._refit_at):
             loaded = self._untrained(tail.position)
         loaded.follow_answers(self._store.impressions, self._store.log)
-        # Its weights are not made of parts that could be taken back: it is loaded anew.
-        self._stale = self._stale or (tail.retracted and loaded.served.feedback is not None)
+        # What follows the answers is not made of parts that could be taken back: it is made anew.
+        told = loaded.served.feedback is not None and not untrained
+        self._stale = self._stale or (tail.retracted and told)
         # Only now: until then others wait for what they have been told is stored.
         self._known = _Known(loaded, tail.position)
         self._notice(loaded.served.snapshot)
@@ -191,9 +192,16 @@ class Replica:
             return
         if self._changer is None or not self._changer.is_alive():
             self._changer = threading.Thread(
-                target=self._change, name="penchant-snapshot", daemon=True
+                target=self._change_beside, name="penchant-snapshot", daemon=True
             )
             self._changer.start()
+
+    def _change_beside(self) -> None:
+        try:
+            self._change()
+        except Exception as error:  # what answers goes on; the next move of the log tries again
+            self._looked = None
+            self._warn(f"a new snapshot could not be loaded: {type(error).__name__}: {error}")
 
     def _change(self) -> None:
         """Load the snapshot that is current beside the one that answers, and change over to it."""
