@@ -83,12 +83,14 @@ class Database:
         self._lock: FileLock | None = None
         if self.file is not None and not read_only:
             self._lock = FileLock(self.file.with_suffix(".lock"))
+        self._made = [False]  # a list: the engine must not hold this
         self._engine = self._open()
         if self._lock is not None:
             # The mode stays in the file. Two who change it at once would not wait for each other.
             try:
                 with self._lock.held(), self.connect() as connection:
                     connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                self._made[0] = True
             except Exception as error:
                 self._lock.close()
                 raise fault(error, self.name) from error
@@ -239,6 +241,14 @@ class Database:
                     "cached_statements": 256,
                 },
             )
+            made, path = self._made, Path(self.url.database or "").absolute()
+
+            def again(_: object, __: object, given: list[Any], named: dict[str, Any]) -> None:
+                # Where the file has gone since, no other is to be begun in its place.
+                if made[0]:
+                    given[0], named["uri"] = f"{path.as_uri()}?mode=rw", True
+
+            event.listen(engine, "do_connect", again)
             synchronous = "NORMAL" if self._relaxed else "FULL"
             event.listen(
                 engine, "connect", lambda raw, _: _set_up(raw, synchronous, self.read_only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,29 @@ def test_findings_that_are_over_are_told_as_none() -> None:
     found = samples(telemetry)
     assert found['penchant_findings{kind="rate",severity="warning"}'] == 0
     assert found['penchant_findings{kind="item",severity="notice"}'] == 3
+
+
+def test_what_cannot_be_counted_costs_nobody_an_answer(
+    engine: penchant.Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    telemetry = Telemetry()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for counter in (
+        telemetry.metrics.slates,
+        telemetry.metrics.requests,
+        telemetry.metrics.troubles,
+    ):
+        monkeypatch.setattr(counter, "labels", full)
+        monkeypatch.setattr(counter, "inc", full)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            telemetry.answer(engine.recommend("ann", 2, now=world.NOW))
+            telemetry.request("/v1/recommend", "GET", 200, 0.01)
+            telemetry.trouble("watch", ValueError("on purpose"))
+    said = [record.message for record in caplog.records if record.name.startswith("penchant.")]
+    assert said.count("request") == 3  # the line is written all the same
+    assert said.count("watch") == 3
+    assert said.count("telemetry") == 3  # once for each of the three

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -24,6 +25,26 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 _log = logging.getLogger("penchant.request")
 _troubles = logging.getLogger("penchant.trouble")
+_Given = ParamSpec("_Given")
+
+
+def _harmless(
+    tell: Callable[Concatenate[Telemetry, _Given], None],
+) -> Callable[Concatenate[Telemetry, _Given], None]:
+    """Return the method, what goes wrong in it kept inside: counters lie in files, and disks are
+    full. The first of each kind is logged."""
+
+    @wraps(tell)
+    def told(self: Telemetry, /, *given: _Given.args, **named: _Given.kwargs) -> None:
+        try:
+            tell(self, *given, **named)
+        except Exception as error:
+            kind = f"{tell.__name__}: {type(error).__name__}"
+            if kind not in self._untold:
+                self._untold.add(kind)
+                _troubles.error("telemetry", extra={"fields": {"error": f"{kind}: {error}"}})
+
+    return told
 
 
 class Telemetry:
@@ -45,6 +66,7 @@ class Telemetry:
         self._process = process
         self._reasons: set[str] = set()
         self._findings: set[tuple[str, str]] = set()
+        self._untold: set[str] = set()
         self.metrics.also(_Shown(self))
 
     def request(
@@ -58,8 +80,7 @@ class Telemetry:
     ) -> None:
         """Count one request, and log its line. `route` is a template: it must hold no id."""
         method = method if method in _METHODS else "OTHER"
-        self.metrics.requests.labels(route, method, str(status)).inc()
-        self.metrics.request_seconds.labels(route).observe(seconds)
+        self._count(route, method, status, seconds)
         if _log.isEnabledFor(logging.INFO):
             line = {
                 "request_id": request_id,
@@ -72,6 +93,12 @@ class Telemetry:
             level = logging.ERROR if status >= 500 else logging.INFO
             _log.log(level, "request", extra={"fields": line})
 
+    @_harmless
+    def _count(self, route: str, method: str, status: int, seconds: float) -> None:
+        self.metrics.requests.labels(route, method, str(status)).inc()
+        self.metrics.request_seconds.labels(route).observe(seconds)
+
+    @_harmless
     def answer(self, slate: Slate) -> None:
         """Count one slate: the time of each stage, and whose proposals were shown."""
         metrics = self.metrics
@@ -93,6 +120,7 @@ class Telemetry:
         if self._traces is not None:
             self._traces.stages(slate)
 
+    @_harmless
     def recorded(self, counts: Mapping[str, Any]) -> None:
         """Count rows that came in, by what became of them."""
         for outcome in _OUTCOMES:
@@ -109,6 +137,7 @@ class Telemetry:
         """Return the application with a span around each request, or as it is without tracing."""
         return app if self._traces is None else self._traces.wrapped(app)
 
+    @_harmless
     def observe(self, status: Status, behind: float, connections: int) -> None:
         """Set what one process knows of itself; `behind` is for how long it lagged, in seconds."""
         number = status.snapshot.partition("-")[0]
@@ -125,6 +154,7 @@ class Telemetry:
         ):
             gauge.labels(self._process).set(value)
 
+    @_harmless
     def held(
         self,
         *,
@@ -152,6 +182,7 @@ class Telemetry:
         for one in STATES:
             metrics.training_state.labels(one).set(int(one == state))
 
+    @_harmless
     def trained(self, state: Mapping[str, Any], outcome: str | None) -> None:
         """Set the state of training; with an `outcome`, count one that ended."""
         for one in STATES:
@@ -163,6 +194,7 @@ class Telemetry:
             if began is not None and ended is not None:
                 self.metrics.training_seconds.set(max(0.0, ended - began))
 
+    @_harmless
     def found(self, lasting: Mapping[tuple[str, str], int]) -> None:
         """Set how many findings of the watch last, by kind and severity; those not named: none."""
         for gone in self._findings - set(lasting):
@@ -173,10 +205,14 @@ class Telemetry:
 
     def trouble(self, where: str, error: BaseException) -> None:
         """Count and log something that went wrong beside the requests."""
-        self.metrics.troubles.labels(where).inc()
+        self._trouble(where)
         _troubles.error(
             where, extra={"fields": {"error": f"{type(error).__name__}: {error}"}}, exc_info=error
         )
+
+    @_harmless
+    def _trouble(self, where: str) -> None:
+        self.metrics.troubles.labels(where).inc()
 
     def shown_lately(self) -> float:
         """Return how many distinct items were shown in the last day."""
