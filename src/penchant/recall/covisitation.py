@@ -167,25 +167,53 @@ class Covisitation:
             own = np.flatnonzero((had == item) & (at == time))
             end = int(own[-1]) + 1 if len(own) else len(had)
             begin = max(0, end - 1 - WINDOW)
-            single.append(self._made(had[begin:end], at[begin:end], 1))
+            if end:
+                single.append(self._ending(had[begin:end], at[begin:end], end - begin - 1))
         return _Pairs.joined(single)
 
     def _made(self, items: Ids, times: Times, n: int) -> _Pairs:
         """Return the pairs that the last `n` of these make with the `WINDOW` before each."""
-        found = [_Pairs.none()]
         first = len(items) - n
-        for step in range(1, min(WINDOW, len(items) - 1) + 1):
-            later = np.arange(max(first, step), len(items))
-            a, b, gap = items[later - step], items[later], times[later] - times[later - step]
-            ok = (a != b) & ((gap == 0) == self.together)
-            a, b, gap, then = a[ok], b[ok], gap[ok], times[later][ok]
-            if self.together:
-                weights = np.full(2 * len(a), step**-0.5)
-                a, b, then = np.append(a, b), np.append(b, a), np.tile(then, 2)
-            else:
-                weights = np.exp2(-gap / (7 * DAY)) / step**0.5
-            found.append(_Pairs(a, b, weights, then))
-        return _Pairs.joined(found)
+        if n > WINDOW:
+            return _Pairs.joined(
+                [self._stepped(items, times, first, s) for s in range(1, WINDOW + 1)]
+            )
+        return _Pairs.joined(
+            [self._ending(items, times, place) for place in range(first, first + n)]
+        )
+
+    def _ending(self, items: Ids, times: Times, place: int) -> _Pairs:
+        """Return the pairs of one event with those before it."""
+        begin = max(0, place - WINDOW)
+        steps = np.arange(place - begin, 0, -1)
+        gap = times[place] - times[begin:place]
+        ok = (items[begin:place] != items[place]) & ((gap == 0) == self.together)
+        return self._weighed(
+            items[begin:place][ok],
+            np.full(int(ok.sum()), items[place]),
+            gap[ok],
+            times[place],
+            steps[ok],
+        )
+
+    def _stepped(self, items: Ids, times: Times, first: int, step: int) -> _Pairs:
+        """Return the pairs of the events from `first` on with those so many steps before them."""
+        later = np.arange(max(first, step), len(items))
+        gap = times[later] - times[later - step]
+        ok = (items[later - step] != items[later]) & ((gap == 0) == self.together)
+        later = later[ok]
+        return self._weighed(items[later - step], items[later], gap[ok], times[later], step)
+
+    def _weighed(
+        self, a: Ids, b: Ids, gap: Times, then: Times | float, steps: npt.NDArray[np.intp] | int
+    ) -> _Pairs:
+        moments = np.broadcast_to(then, len(a))
+        if self.together:
+            weights = np.broadcast_to(np.asarray(steps) ** -0.5, len(a))
+            return _Pairs(
+                np.append(a, b), np.append(b, a), np.tile(weights, 2), np.tile(moments, 2)
+            )
+        return _Pairs(a, b, np.exp2(-gap / (7 * DAY)) / np.sqrt(steps), moments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,16 @@ class Position:
     mark: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
+class _Head(NamedTuple):
+    """How far each sequence of the store has come."""
+
+    event_offset: int
+    item_change: int
+    user_change: int
+    link_change: int
+    retraction: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tail:
     """What is new since a position.
@@ -64,6 +75,8 @@ class Follower:
         self._guard = threading.Lock()
         self._connection: Connection | None = None
         self._last: tuple[int, ...] = ()
+        names = [schema.heads.c[name] for name in _Head._fields]
+        self._heads = database.prepare(select(*names))
 
     def moved(self, position: Position | None = None) -> bool:
         """Return whether anything was written since `position`, or since the last `tail`.
@@ -79,7 +92,7 @@ class Follower:
         # Asked before anything is read: what is written meanwhile is seen as movement next time.
         mark = self._mark()
         self._last = mark
-        head = self._database.rows(select(schema.heads))[0]
+        head = _Head(*self._database.tuples(self._heads)[0])
         events = self._log.scan(position.event_offset, 2**62, to=head.event_offset)
         items, _ = self._items.changed(position.item_change, head.item_change)
         who: list[int] = []
