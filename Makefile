@@ -15,7 +15,7 @@ WORKERS ?= auto
 DEMO ?= runs/demo-shelf
 PORT ?= 8080
 
-.PHONY: help demo serve test lint types arch unit test-slow bench picture docs clean
+.PHONY: help demo serve test lint types arch unit test-service test-slow bench picture docs clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,7 +55,10 @@ arch: $(VENV)/develop.stamp ## which folder may import which
 	$(BIN)/lint-imports
 
 unit: $(VENV)/develop.stamp ## the test suite
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow and not service"
+
+test-service: $(VENV)/develop.stamp ## tests that start whole services, kill them and spoil what they stand on
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "service and not slow"
 
 test-slow: $(VENV)/develop.stamp ## tests that take minutes
 	$(BIN)/python -m pytest -q -m slow

@@ -28,6 +28,8 @@ from serve.service.running import Service, eventually
 from serve.shown import PAGE, ROOT, known
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 HARD = ["a/b", "a//b", "/", "a%2Fb", "100%", "%", "a b", "ä/漢字", "?x=1&y=2", "#f", "a;b", "a+b"]
 HARD += ["..", "../../metrics", "x\\y", 'q"uote', "it's", "<b>", "new\nline", "..%2f..", "a/../b"]
 ITEM = str(world.items()["item_id"][0])

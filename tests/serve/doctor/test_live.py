@@ -26,6 +26,8 @@ from penchant.types import InvalidInput
 from serve.service.running import Service, eventually
 from shelves import MUTE, filled, mute
 
+pytestmark = pytest.mark.service
+
 KEY = "a webhook key of enough characters"
 ONE = Finding("silence", "kind:click", 1000.0, "critical", 0.0, 80.0, "no clicks. Look.")
 

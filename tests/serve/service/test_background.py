@@ -16,6 +16,8 @@ from learn.release.test_gate import CUT, ITEMS, NOW, SETTINGS, clicks, poison
 from serve.service.running import Service, descendants, eventually, kill
 from shelves import mute
 
+pytestmark = pytest.mark.service
+
 LEARN = "threads = 1\n"  # goes on with section [learn]
 
 

@@ -14,6 +14,8 @@ import world
 from serve.service.running import Service, alive, eventually, kill
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

@@ -31,6 +31,8 @@ from serve.http.live import served
 from serve.service.running import Service, eventually
 from shelves import MUTE, filled, mute
 
+pytestmark = pytest.mark.service
+
 TIMEOUT = 1.5  # seconds for an answer, in the settings of these services
 HTTP = f"\n[http]\nrate_loopback = 0\nuser_rate = 0\ntimeout = {TIMEOUT}\n"
 
