@@ -68,6 +68,7 @@ def test_the_readme_runs(
     assert "user_id      <- customer_id" in capsys.readouterr().out
 
 
+@pytest.mark.service
 def test_what_it_says_of_serving_runs(tmp_path: Path) -> None:
     from serve.service.running import Service
 

@@ -25,6 +25,8 @@ from penchant.serve.http.keys import fresh_key
 from serve.client.conftest import serving
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 READING = {"recommend", "rank", "similar", "interests", "explain"}
 T = TypeVar("T")
 

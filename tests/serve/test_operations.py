@@ -34,6 +34,8 @@ from serve.service.running import START, Service
 from serve.shown import PAGE, ROOT, blocks, known, lines
 from shelves import MUTE, filled, mute
 
+pytestmark = pytest.mark.service
+
 ITEM = str(world.items()["item_id"][0])
 
 

@@ -16,6 +16,8 @@ from penchant.serve.mcp.tools import Tools
 from serve.client.conftest import serving
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "clients.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8080"
 

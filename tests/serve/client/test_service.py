@@ -16,6 +16,8 @@ from penchant.types import Event
 from serve.service.running import Service
 from shelves import filled, ids
 
+pytestmark = pytest.mark.service
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

@@ -17,6 +17,8 @@ from penchant.store.child import ChildFailed
 from serve.client.conftest import serving
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 REPORT = {"snapshot": "000002-0123456789ab", "published": True, "choice": {"measured": {}}}
 IDLE: dict[str, Any] = {"state": "idle", "started": None, "ended": None, "report": None}
 AGAIN = IDLE | {"started": 1.0, "ended": 2.0, "report": {"snapshot": "old"}}

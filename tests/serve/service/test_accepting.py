@@ -17,6 +17,8 @@ from penchant.serve.service.board import Board
 from serve.service.running import Service, alive, eventually
 from shelves import filled
 
+pytestmark = pytest.mark.service
+
 GREETING = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 

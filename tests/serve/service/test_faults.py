@@ -25,6 +25,8 @@ from penchant.store.open import open_store
 from serve.service.running import Service, eventually, kill
 from shelves import mute
 
+pytestmark = pytest.mark.service
+
 KILLS, SLOW_KILLS = 10, 200
 CLIENTS, PEOPLE = 4, 12
 WRITTEN = 15  # events between two kills, at least

@@ -15,6 +15,8 @@ from penchant.serve.service.guarding import Guarding
 from penchant.store.open import open_store
 from shelves import mute
 
+pytestmark = pytest.mark.service
+
 NOW = 1_700_000_000.0
 SETTINGS = """[encoder]
 model = "none"

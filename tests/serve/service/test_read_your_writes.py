@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.service
+
 SCRIPT = Path(__file__).resolve().parents[3] / "benchmarks" / "serve.py"
 
 
