@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 VARIABLE = "PENCHANT_LIFELINE"
 GRACE = 10.0  # seconds in which a process that lost its caller may clean up
@@ -21,11 +22,9 @@ def follow(descriptor: int, ended: Callable[[], None]) -> None:
     """Call `ended`, in a thread of its own, once nobody holds the other end of the pipe."""
 
     def wait() -> None:
-        try:
+        with suppress(OSError):  # which is as good as closed
             while os.read(descriptor, 4096):
-                pass
-        except OSError:
-            pass  # as good as closed
+                continue
         ended()
 
     threading.Thread(target=wait, name="penchant-lifeline", daemon=True).start()

@@ -36,6 +36,28 @@ class Events:
         return len(self.offsets)
 
 
+def wanted_events(
+    offsets: npt.NDArray[np.int64],
+    users: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    times: npt.NDArray[np.float64],
+) -> Events:
+    """Return events that were wanted and count in full, of which nothing else is known."""
+    n = len(offsets)
+    return Events(
+        offsets=offsets,
+        users=users,
+        items=items,
+        times=times,
+        kinds=np.zeros(n, dtype=np.int16),
+        values=np.full(n, np.nan, dtype=np.float32),
+        shared=np.ones(n, dtype=np.float32),
+        texts=(),
+        contexts=(),
+        kind_names=("wanted",),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """How many events of a batch were new, how many were known by event_id, and the last offset."""

@@ -14,7 +14,7 @@ import numpy as np
 from penchant.interests.state import State
 from penchant.learn.view import View
 from penchant.recall.gather import Recall
-from penchant.store.log import Events
+from penchant.store.log import Events, wanted_events
 from penchant.types import Ids, Query, Times
 
 
@@ -135,16 +135,4 @@ def walk(
 
 def events(users: Ids, items: Ids, times: Times) -> Events:
     """Return wanted events as those who follow the log hand them to the sources."""
-    n = len(items)
-    return Events(
-        offsets=np.zeros(n, dtype=np.int64),
-        users=users,
-        items=items,
-        times=times,
-        kinds=np.zeros(n, dtype=np.int16),
-        values=np.full(n, np.nan, dtype=np.float32),
-        shared=np.ones(n, dtype=np.float32),
-        texts=(),
-        contexts=(),
-        kind_names=("wanted",),
-    )
+    return wanted_events(np.zeros(len(items), dtype=np.int64), users, items, times)

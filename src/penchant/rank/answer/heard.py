@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from penchant.store.log import Events
+from penchant.store.log import Events, wanted_events
 from penchant.types import Ids
 
 _COLUMNS = {"offsets": np.int64, "users": np.int32, "items": np.int32, "times": np.float64}
@@ -17,11 +17,11 @@ _COLUMNS = {"offsets": np.int64, "users": np.int32, "items": np.int32, "times": 
 class Heard:
     """Wanted events in order of offset; whoever changes it holds the lock of the replica."""
 
-    def __init__(self, events: Events) -> None:
-        self._size = len(events)
-        self._columns = {
-            name: np.array(getattr(events, name), dtype=kind) for name, kind in _COLUMNS.items()
-        }
+    def __init__(self, events: Events | None = None) -> None:
+        self._size = 0
+        self._columns = {name: np.zeros(0, dtype=kind) for name, kind in _COLUMNS.items()}
+        if events is not None:
+            self.add(events)
 
     def __len__(self) -> int:
         return self._size
@@ -63,17 +63,4 @@ class Heard:
         return self._columns[name][: self._size]
 
     def _events(self, which: slice | np.ndarray) -> Events:
-        offsets, users, items, times = (self._column(name)[which].copy() for name in _COLUMNS)
-        n = len(offsets)
-        return Events(
-            offsets=offsets,
-            users=users,
-            items=items,
-            times=times,
-            kinds=np.zeros(n, dtype=np.int16),
-            values=np.full(n, np.nan, dtype=np.float32),
-            shared=np.ones(n, dtype=np.float32),
-            texts=(),
-            contexts=(),
-            kind_names=("wanted",),
-        )
+        return wanted_events(*(self._column(name)[which].copy() for name in _COLUMNS))

@@ -25,7 +25,7 @@ from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.snapshots import unnamed
 from penchant.store.tail import Position, Tail
-from penchant.types import Ids, Status
+from penchant.types import Status
 
 EVERYTHING = 2**62
 MANY = 500  # people whose events are taken back at once: then all is read again
@@ -51,7 +51,7 @@ class Replica:
         self._lock = threading.RLock()
         self._known: _Known | None = None
         self._columns, self._popularity = ItemColumns(), Popularity()
-        self._heard = Heard(_nothing())
+        self._heard = Heard()
         self._changing = threading.Lock()  # held by whoever loads a snapshot; before the other lock
         self._changer: threading.Thread | None = None
         self._looked: str | None = None  # the snapshot that was looked at last, used or not
@@ -279,20 +279,4 @@ def _take(events: Events, keep: np.ndarray) -> Events:
         texts=(),
         contexts=(),
         slates=(),
-    )
-
-
-def _nothing() -> Events:
-    none: Ids = np.zeros(0, dtype=np.int32)
-    return Events(
-        offsets=none.astype(np.int64),
-        users=none,
-        items=none,
-        times=none.astype(np.float64),
-        kinds=none.astype(np.int16),
-        values=none.astype(np.float32),
-        shared=none.astype(np.float32),
-        texts=(),
-        contexts=(),
-        kind_names=(),
     )
