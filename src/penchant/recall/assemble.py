@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from penchant.recall import covisitation, linear
-from penchant.recall.covisitation import Covisitation, Recent
+from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
 from penchant.recall.gather import Recall
 from penchant.recall.lexical import Lexical
+from penchant.recall.pairing import Pairing, Recent
 from penchant.recall.popularity import DAY, Popularity
 from penchant.recall.sequence import Sequence, quiet_session
 from penchant.recall.source import Source
@@ -98,6 +99,7 @@ def assemble(
     sources += [load_sequence(folder, name, threads) for name in plan.sequence]
     if plan.covisitation:
         counts: Floats = np.asarray(folder.array("covisitation.counts"))
+        pairing = Pairing(recent)
         for name, together in (("after", False), ("together", True)):
             parts = ("starts", "columns", "values")
             arrays = {f"{name}.{part}": folder.array(f"{name}.{part}") for part in parts}
@@ -108,7 +110,7 @@ def assemble(
                     rows,
                     counts,
                     together=together,
-                    recent=recent,
+                    pairing=pairing,
                     until=plan.counted_until,
                 )
             )

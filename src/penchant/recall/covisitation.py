@@ -9,25 +9,16 @@ its first companion on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from penchant.interests.state import DAY, State
 from penchant.recall.live import LivePairs, Weights
+from penchant.recall.pairing import WINDOW, Pairing
 from penchant.recall.source import Scores
 from penchant.recall.sparse import SparseRows
 from penchant.store.log import Events
 from penchant.types import Floats, Ids, Query, Times
-
-WINDOW = 12  # how many earlier wanted items an event is paired with
-BULK = 5_000  # events of a tail from which on single pairs do not keep their times
-# What a person wanted up to a moment, of what was recorded up to an offset: items and times,
-# oldest first.
-Offsets = npt.NDArray[np.int64]
-Recent = Callable[[int, float, int], tuple[Ids, Times]]
 
 
 def pairs(
@@ -86,7 +77,7 @@ class Covisitation:
         counts: Floats,
         *,
         together: bool,
-        recent: Recent,
+        pairing: Pairing,
         damping: float = 0.5,
         moments_half: float = 2.0,
         last: int = 20,
@@ -96,7 +87,7 @@ class Covisitation:
         self.rows = rows
         self.together = together
         self._counts = counts
-        self._recent = recent
+        self._pairing = pairing
         self._damping = damping
         self._half = moments_half
         self._last = last
@@ -130,113 +121,13 @@ class Covisitation:
         return Scores(values.astype(np.float32), found.astype(np.int32))
 
     def fold(self, tail: Events, *, anew: bool = False) -> None:
-        """Add the pairs that new events make with what the same person wanted just before.
-
-        Just before: earlier in time, and recorded before. So what is known after many events does
-        not depend on how they were cut into tails.
-        """
+        """Add the pairs that new events make with what the same person wanted just before."""
         live = LivePairs() if anew else self._live
-        place = np.flatnonzero(tail.items >= 0)
-        place = place[np.argsort(tail.users[place], kind="stable")]
-        edges = np.flatnonzero(np.diff(tail.users[place], prepend=-1))
-        found = [_Pairs.none()]
-        for mine in np.split(place, edges[1:]) if len(place) else ():
-            columns = tail.items[mine], tail.times[mine], tail.offsets[mine]
-            found.append(self._of(int(tail.users[mine[0]]), *columns))
-        made = _Pairs.joined(found)
-        if len(place) > BULK:
-            n = int(max(made.froms.max(initial=-1), made.tos.max(initial=-1))) + 1
-            rows = SparseRows.from_pairs(made.froms, made.tos, made.weights, n)
-            live.load(rows, float(tail.times.max()))
-        else:
-            live.add(made.froms, made.tos, made.weights, made.times)
+        made = self._pairing(tail, together=self.together)
+        live.add(made.pairs)
+        if made.rows is not None:
+            live.load(made.rows, made.until)
         self._live = live
-
-    def _of(self, user: int, items: Ids, times: Times, offsets: Offsets) -> _Pairs:
-        """Return the pairs of one person's new events, in the order in which they were recorded."""
-        n = len(items)
-        had, at = self._recent(user, float(times.max()), int(offsets[-1]))
-        if np.array_equal(had[-n:], items) and np.array_equal(at[-n:], times):
-            return self._made(had[-n - WINDOW :], at[-n - WINDOW :], n)
-        # Not in order of time: each is paired with what was known when it came.
-        single = [_Pairs.none()]
-        for item, time, offset in zip(
-            items.tolist(), times.tolist(), offsets.tolist(), strict=True
-        ):
-            had, at = self._recent(user, time, offset)
-            own = np.flatnonzero((had == item) & (at == time))
-            end = int(own[-1]) + 1 if len(own) else len(had)
-            begin = max(0, end - 1 - WINDOW)
-            if end:
-                single.append(self._ending(had[begin:end], at[begin:end], end - begin - 1))
-        return _Pairs.joined(single)
-
-    def _made(self, items: Ids, times: Times, n: int) -> _Pairs:
-        """Return the pairs that the last `n` of these make with the `WINDOW` before each."""
-        first = len(items) - n
-        if n > WINDOW:
-            return _Pairs.joined(
-                [self._stepped(items, times, first, s) for s in range(1, WINDOW + 1)]
-            )
-        return _Pairs.joined(
-            [self._ending(items, times, place) for place in range(first, first + n)]
-        )
-
-    def _ending(self, items: Ids, times: Times, place: int) -> _Pairs:
-        """Return the pairs of one event with those before it."""
-        begin = max(0, place - WINDOW)
-        steps = np.arange(place - begin, 0, -1)
-        gap = times[place] - times[begin:place]
-        ok = (items[begin:place] != items[place]) & ((gap == 0) == self.together)
-        return self._weighed(
-            items[begin:place][ok],
-            np.full(int(ok.sum()), items[place]),
-            gap[ok],
-            times[place],
-            steps[ok],
-        )
-
-    def _stepped(self, items: Ids, times: Times, first: int, step: int) -> _Pairs:
-        """Return the pairs of the events from `first` on with those so many steps before them."""
-        later = np.arange(max(first, step), len(items))
-        gap = times[later] - times[later - step]
-        ok = (items[later - step] != items[later]) & ((gap == 0) == self.together)
-        later = later[ok]
-        return self._weighed(items[later - step], items[later], gap[ok], times[later], step)
-
-    def _weighed(
-        self, a: Ids, b: Ids, gap: Times, then: Times | float, steps: npt.NDArray[np.intp] | int
-    ) -> _Pairs:
-        moments = np.broadcast_to(then, len(a))
-        if self.together:
-            weights = np.broadcast_to(np.asarray(steps) ** -0.5, len(a))
-            return _Pairs(
-                np.append(a, b), np.append(b, a), np.tile(weights, 2), np.tile(moments, 2)
-            )
-        return _Pairs(a, b, np.exp2(-gap / (7 * DAY)) / np.sqrt(steps), moments)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Directed pairs as columns, and the moment at which each was made."""
-
-    froms: Ids
-    tos: Ids
-    weights: Weights
-    times: Times
-
-    @classmethod
-    def none(cls) -> _Pairs:
-        empty = np.zeros(0, dtype=np.int32)
-        return cls(empty, empty, np.zeros(0), np.zeros(0))
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Pairs]) -> _Pairs:
-        filled = [part for part in parts if len(part.froms)] or list(parts[:1])
-        if len(filled) == 1:
-            return filled[0]
-        names = ("froms", "tos", "weights", "times")
-        return cls(*(np.concatenate([getattr(part, name) for part in filled]) for name in names))
 
 
 def _summed(items: Ids, values: Weights, n: int) -> tuple[Ids, Floats]:

@@ -1,20 +1,25 @@
 """Pairs of items counted since a snapshot was made, each with the moment at which it was seen.
 
-A question about a moment that has passed must not use what came later. So the newest pairs keep
-their times; older ones are summed up, and are left out whole for questions from before.
+A question about a moment that has passed must not use what came later. So the newest pairs of an
+item keep their times; older ones are summed up, and are left out whole for questions from before.
+What an item leads to is bounded: a question costs the same however much happened.
 """
 
 from __future__ import annotations
 
 import threading
+from array import array
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from penchant.recall.sparse import SparseRows
-from penchant.types import Floats, Ids, Times
+from penchant.types import Floats, Ids
 
-MOST = 50_000  # pairs that keep their times
+MOST = 640  # pairs of an item from which on the older ones are summed up
+TIMED = 128  # pairs of an item that keep their times then
+SUMMED = 384  # sums of an item that are kept, the largest
 Weights = npt.NDArray[np.float64]
 
 
@@ -23,68 +28,86 @@ class LivePairs:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._recent: dict[int, list[tuple[int, float, float]]] = {}
-        self._settled: dict[int, tuple[Ids, Weights]] = {}
-        self._loads: list[SparseRows] = []
-        self._until = float("-inf")
-        self._times: list[float] = []
+        # What each item leads to, as (item, weight, time) one after the other.
+        self._rows: dict[int, array[float]] = {}
+        self._loads: list[tuple[SparseRows, float]] = []
 
-    def add(self, froms: Ids, tos: Ids, weights: Weights, times: Times) -> None:
-        """Add directed pairs, each made at its time."""
+    def add(self, pairs: Iterable[tuple[int, int, float, float]]) -> None:
+        """Add directed pairs (from, to, weight, time), each made at its time."""
         with self._lock:
-            columns = (froms.tolist(), tos.tolist(), weights.tolist(), times.tolist())
-            for a, b, weight, time in zip(*columns, strict=True):
-                self._recent.setdefault(a, []).append((b, weight, time))
-            self._times += columns[3]
-            if len(self._times) > MOST:
-                self._settle(float(np.median(self._times)))
+            rows = self._rows
+            for a, b, weight, time in pairs:
+                row = rows.get(a)
+                if row is None:
+                    rows[a] = array("d", (b, weight, time))
+                    continue
+                row.extend((b, weight, time))
+                if len(row) >= 3 * MOST:
+                    rows[a] = _settled(row)
 
     def load(self, rows: SparseRows, time: float) -> None:
         """Add many pairs at once, the newest of which was made at `time`."""
         with self._lock:
-            self._loads.append(rows)
-            self._settle(time)
+            loads = [*self._loads, (rows, time)]
+            # Each is less than half of the one before it: few, and each pair moves a few times.
+            while len(loads) > 1 and 2 * len(loads[-1][0].values) > len(loads[-2][0].values):
+                (one, then), (other, later) = loads[-2:]
+                loads[-2:] = [(_both(one, other), max(then, later))]
+            self._loads = loads
 
     def entries(self, items: Ids, weights: Floats, now: float) -> tuple[Ids, Weights]:
         """Return what `items` lead to, and the weights of that, each times its item's own.
 
         What several of them lead to comes several times.
         """
-        tos: list[Ids] = [np.zeros(0, dtype=np.int32)]
-        values: list[Weights] = [np.zeros(0)]
+        found: array[float] = array("d")
+        lengths = []
         with self._lock:
-            settled = now >= self._until
-            if settled:
-                for rows in self._loads:
-                    to, value = rows.entries(items, weights)
-                    tos.append(to)
-                    values.append(value.astype(np.float64))
-            for item, weight in zip(items.tolist(), weights.tolist(), strict=True):
-                row = self._settled.get(item) if settled else None
+            loads = self._loads
+            for item in items.tolist():
+                row = self._rows.get(item)
                 if row is not None:
-                    tos.append(row[0])
-                    values.append(weight * row[1])
-                late = [(b, w) for b, w, at in self._recent.get(item, ()) if at <= now]
-                if late:
-                    tos.append(np.array([b for b, _ in late], dtype=np.int32))
-                    values.append(weight * np.array([w for _, w in late]))
-        return np.concatenate(tos), np.concatenate(values)
+                    found.extend(row)
+                lengths.append(0 if row is None else len(row) // 3)
+        tos: Ids = np.zeros(0, dtype=np.int32)
+        values: Weights = np.zeros(0)
+        if found:
+            table = np.frombuffer(found).reshape(-1, 3)
+            tos = table[:, 0].astype(np.int32)
+            values = table[:, 1] * np.repeat(weights, lengths)
+            if table[:, 2].max() > now:
+                known = table[:, 2] <= now
+                tos, values = tos[known], values[known]
+        for rows, time in loads:
+            if time <= now:
+                to, value = rows.entries(items, weights)
+                tos, values = np.concatenate((tos, to)), np.concatenate((values, value))
+        return tos, values
 
-    def _settle(self, until: float) -> None:
-        for item, pairs in list(self._recent.items()):
-            old = [(b, weight) for b, weight, time in pairs if time <= until]
-            if not old:
-                continue
-            to, weights = zip(*old, strict=True)
-            before = self._settled.get(item, (np.zeros(0, np.int32), np.zeros(0)))
-            known, place = np.unique(np.concatenate((before[0], to)), return_inverse=True)
-            total: Weights = np.zeros(len(known))
-            np.add.at(total, place, np.concatenate((before[1], weights)))
-            self._settled[item] = (known.astype(np.int32), total)
-            rest = [pair for pair in pairs if pair[2] > until]
-            if rest:
-                self._recent[item] = rest
-            else:
-                del self._recent[item]
-        self._times = [time for time in self._times if time > until]
-        self._until = max(self._until, until)
+
+def _settled(row: array[float]) -> array[float]:
+    """Return a row with its newest pairs, and the largest sums of the others.
+
+    A sum bears the newest time of what is in it. By time, not as recorded: an event that claims to
+    be from next year would else hide everything that it is summed up with.
+    """
+    table = np.frombuffer(row).reshape(-1, 3)
+    table = table[np.argsort(table[:, 2], kind="stable")]
+    old, new = table[:-TIMED], table[-TIMED:]
+    to, place = np.unique(old[:, 0], return_inverse=True)
+    total = np.bincount(place, weights=old[:, 1])
+    newest = np.full(len(to), -np.inf)
+    np.maximum.at(newest, place, old[:, 2])
+    largest = np.sort(np.argsort(-total, kind="stable")[:SUMMED])
+    sums = np.stack((to, total, newest), axis=1)[largest]
+    return array("d", np.concatenate((sums, new)).tobytes())
+
+
+def _both(one: SparseRows, other: SparseRows) -> SparseRows:
+    """Return the sum of two matrices."""
+    n = max(one.n_rows, other.n_rows)
+    froms = [np.repeat(np.arange(rows.n_rows), np.diff(rows.starts)) for rows in (one, other)]
+    tos, values = (
+        np.concatenate((getattr(one, name), getattr(other, name))) for name in ("columns", "values")
+    )
+    return SparseRows.from_pairs(np.concatenate(froms), tos, values, n)

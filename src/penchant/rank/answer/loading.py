@@ -57,8 +57,8 @@ class Loaded:
 
     def learn(self, wanted: Events) -> None:
         """Teach the sources a tail of the log."""
-        with self.pasts.remembered():
-            self.served.pipeline.recall.learn(wanted)
+        self.pasts.add(wanted)
+        self.served.pipeline.recall.learn(wanted)
 
     def follow_answers(self, impressions: Impressions, log: Log) -> None:
         """Follow the answers to slates, up to where both logs are now."""

@@ -16,8 +16,8 @@ from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble
-from penchant.recall.covisitation import Recent
 from penchant.recall.lexical import Lexical
+from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
 from penchant.recall.sequence import Sequence
 from penchant.store.artefacts import Artefacts

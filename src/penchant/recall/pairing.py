@@ -1,0 +1,129 @@
+"""The pairs that new events make with what their people wanted before, made in one look for both
+counts of co-visitation.
+
+An event is paired with the `WINDOW` before it: earlier in time or at the same moment, and recorded
+before. So what is known after many events does not depend on how they were cut into tails. A tail
+is mostly one event of one person, a dozen pairs: there arrays cost more than they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import exp2, sqrt
+
+import numpy as np
+
+from penchant.interests.state import DAY
+from penchant.recall.sparse import SparseRows
+from penchant.store.log import Events
+from penchant.types import Ids, Times
+
+WINDOW = 12  # how many earlier wanted items an event is paired with
+BULK = 5_000  # events of a tail from which on single pairs do not keep their times
+_DAYS_HALF = 7.0
+_ROOTS = tuple(sqrt(step) for step in range(1, WINDOW + 1))
+
+Pair = tuple[int, int, float, float]  # from, to, weight, and the moment at which it was made
+# What a person wanted up to a moment, of what was recorded up to an offset: items and times, oldest
+# first, at least the last `WINDOW` and the event of that moment and offset.
+Recent = Callable[[int, float, int], tuple[Sequence[int] | Ids, Sequence[float] | Times]]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Pairs of a tail in the order of its events; of a long tail their sums, known at `until`."""
+
+    pairs: Sequence[Pair]
+    rows: SparseRows | None = None
+    until: float = 0.0
+
+
+class Pairing:
+    """Makes the pairs of a tail: `after` (a, then b) and `together` (both at one moment).
+
+    Both counts ask for the same tail, one after the other; the second is handed what was made.
+    """
+
+    def __init__(self, recent: Recent) -> None:
+        self._recent = recent
+        self._made: tuple[Events, dict[bool, Made]] | None = None
+
+    def __call__(self, tail: Events, *, together: bool) -> Made:
+        """Return the pairs of one kind that wanted events make."""
+        made = self._made
+        if made is None or made[0] is not tail or together not in made[1]:
+            made = tail, self._both(tail)
+        mine = made[1].pop(together)
+        self._made = made if made[1] else None
+        return mine
+
+    def _both(self, tail: Events) -> dict[bool, Made]:
+        columns = (tail.users, tail.items, tail.times, tail.offsets)
+        if len(tail) <= BULK:
+            events = zip(*(column.tolist() for column in columns), strict=True)
+            after, together = self._pairs(events)
+            return {False: Made(after), True: Made(together)}
+        # By person, so that each has to be looked up once.
+        order = np.argsort(tail.users, kind="stable")
+        blocks = []
+        for start in range(0, len(order), BULK):
+            part = order[start : start + BULK]
+            events = zip(*(column[part].tolist() for column in columns), strict=True)
+            blocks.append([_columns(pairs) for pairs in self._pairs(events)])
+        until = float(tail.times.max())
+        after_rows, together_rows = (_rows(parts) for parts in zip(*blocks, strict=True))
+        return {False: Made((), after_rows, until), True: Made((), together_rows, until)}
+
+    def _pairs(
+        self, events: Iterable[tuple[int, int, float, int]]
+    ) -> tuple[list[Pair], list[Pair]]:
+        """Return the pairs of events, `after` and `together`.
+
+        A pair weighs 2^(-days between / 7) / sqrt(steps), one of a moment 1 / sqrt(steps) in both
+        directions. An item after itself is no news.
+        """
+        after: list[Pair] = []
+        together: list[Pair] = []
+        for user, item, time, offset in events:
+            if item < 0:
+                continue
+            for (before, then), root in zip(
+                self._before(user, item, time, offset), _ROOTS, strict=False
+            ):
+                if before == item:
+                    continue
+                if then < time:
+                    weight = exp2((then - time) / (_DAYS_HALF * DAY)) / root
+                    after.append((before, item, weight, time))
+                else:
+                    together.append((before, item, 1.0 / root, time))
+                    together.append((item, before, 1.0 / root, time))
+        return after, together
+
+    def _before(
+        self, user: int, item: int, time: float, offset: int
+    ) -> Iterable[tuple[int, float]]:
+        """Return what the person wanted before an event, newest first."""
+        items, times = self._recent(user, time, offset)
+        if isinstance(items, np.ndarray):
+            items = items.tolist()
+        if isinstance(times, np.ndarray):
+            times = times.tolist()
+        place = len(items) - 1
+        while place >= 0 and (items[place] != item or times[place] != time):
+            place -= 1
+        # Where it is no more (it was taken back since), all of them were before it.
+        end = len(items) if place < 0 else place
+        begin = max(0, end - WINDOW)
+        return zip(items[begin:end][::-1], times[begin:end][::-1], strict=True)
+
+
+def _columns(pairs: Sequence[Pair]) -> np.ndarray:
+    return np.array(pairs, dtype=np.float64).reshape(-1, 4)[:, :3]
+
+
+def _rows(parts: Sequence[np.ndarray]) -> SparseRows:
+    froms, tos, weights = np.concatenate(parts).T
+    n = int(max(froms.max(initial=-1), tos.max(initial=-1))) + 1
+    return SparseRows.from_pairs(froms.astype(np.int32), tos.astype(np.int32), weights, n)
