@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from penchant.learn.scorer import ranker
+from penchant.rank.scorers.grown import MOST_LEAVES
 from penchant.rank.scorers.ranker import Ranker
-from penchant.rank.scorers.trees import MOST_LEAVES, Trees
+from penchant.rank.scorers.trees import Trees
 from rank.scorers.test_ranker import CONFIG, MODES, NAMES, draw
 
 

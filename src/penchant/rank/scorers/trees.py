@@ -1,192 +1,223 @@
-"""Regression trees scored all at once: no walk from node to node, but bits that are crossed out.
+"""Regression trees scored all at once, with one bit where a walk has a candidate at a node.
 
-Where a condition fails, none of the leaves on its left can be the one; of what is left, the first
-is it (Lucchese et al., "QuickScorer", SIGIR 2015). The k-th conditions of all trees are checked for
-all candidates by the same few array operations, where a walk waits at each node for the next.
+What is known of all candidates at one node of one tree is a row of bits, so one array operation
+takes every tree a level down for 32 candidates a word. Conditions that occur in several trees are
+checked once (Ye et al., "RapidScorer", KDD 2018). At the end the number of the leaf that a
+candidate came to is spelled out, and those of two trees of 16 leaves make one byte: one look-up in
+a table of their sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from penchant.rank.scorers.grown import Grown, Kind, read
 from penchant.types import Floats
 
-MOST_LEAVES = 32  # a bit for each
 _ROWS = 512  # as many at a time as keep what is worked on in the second-level cache
-_RIGHT, _LEFT = np.iinfo(np.int16).max, -1  # above and below every threshold
+_WORD = 32
+_ORDER = ("zero", "left", "right")
+_TOGETHER = 16  # thresholds that are compared with one copy of a feature
+_BLOCK = 64  # as many such groups as keep what they found in the second-level cache
+_UNBUFFERED = 64
+
+Bits = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.intp]
 
 
 class Trees:
     """The sum of trees as LightGBM writes them in text: numeric conditions, at most 32 leaves."""
 
-    def __init__(self, trees: Sequence[Mapping[str, str]]) -> None:
-        parts = [_Tree(tree) for tree in trees]
-        most = max((len(part.values) for part in parts), default=1)
-        self._bits = np.int16 if most <= 16 else np.int32
-        self._shift = 8 * np.dtype(self._bits).itemsize - 1
-        self._features = sorted({feature for part in parts for feature, _ in part.kinds})
-        cuts: dict[int, set[float]] = {feature: set() for feature in self._features}
-        for part in parts:
-            for (feature, _), cut in zip(part.kinds, part.cuts, strict=True):
-                cuts[feature].add(cut)
-        sizes = [len(cuts[feature]) for feature in self._features]
-        # A row of thresholds for each feature, as long as a power of two, infinity at its end.
-        self._width = 1 << max(sizes, default=0).bit_length()
-        self._cuts = np.full((len(sizes), self._width), np.inf, dtype=np.float32)
-        for place, feature in enumerate(self._features):
-            self._cuts[place, : sizes[place]] = sorted(cuts[feature])
-        # Conditions on one feature that treat unknown values alike read one row of ranks.
-        kinds = list(dict.fromkeys(kind for part in parts for kind in part.kinds))
-        row = {kind: place for place, kind in enumerate(kinds)}
-        rank = {f: {cut: at for at, cut in enumerate(sorted(cuts[f]))} for f in self._features}
-        self._of = np.array([self._features.index(feature) for feature, _ in kinds], dtype=np.intp)
-        self._unknown = np.array(
-            [
-                np.count_nonzero(self._cuts[of] < 0) if side is None else side
-                for of, (_, side) in zip(self._of, kinds, strict=True)
-            ],
-            dtype=self._bits,
-        )[:, None]
-        shape = (most - 1, len(parts), 1)
-        self._rows = np.zeros(shape[:2], dtype=np.intp)
-        # What is filled up crosses nothing out.
-        self._limits = np.zeros(shape, dtype=self._bits)
-        self._crossed = np.zeros(shape, dtype=self._bits)
-        self._values = np.zeros((len(parts), most), dtype=np.float32)
-        for place, part in enumerate(parts):
-            self._values[place, : len(part.values)] = part.values
-            for step, (kind, cut, left) in enumerate(
-                zip(part.kinds, part.cuts, part.lefts, strict=True)
-            ):
-                self._rows[step, place] = row[kind]
-                self._limits[step, place] = rank[kind[0]][cut]
-                self._crossed[step, place] = left
-        self._first = (np.arange(len(parts), dtype=np.int32) * most)[:, None]
+    def __init__(self, trees: Sequence[Grown]) -> None:
+        self._conditions = _Conditions(trees)
+        self._paths = _Paths(trees, self._conditions)
+        self._leaves = _Leaves(trees, self._paths)
 
     @classmethod
     def read(cls, path: Path) -> Trees | None:
         """Return the trees of a LightGBM text file; None where they are not of this kind."""
-        head, *blocks = path.read_text(encoding="utf-8").split("\nTree=")
-        if not blocks or "average_output" in head:
-            return None
-        trees = [_fields(block.split("\n\n")[0]) for block in blocks]
-        plain = all(
-            tree["num_cat"] == "0"
-            and tree.get("is_linear", "0") == "0"
-            and int(tree["num_leaves"]) <= MOST_LEAVES
-            # A kind of unknown that counts zeros among them is left to others.
-            and not any(int(kind) & 4 for kind in tree.get("decision_type", "").split())
-            for tree in trees
-        )
-        return cls(trees) if plain else None
+        trees = read(path)
+        return None if trees is None else cls(trees)
 
     def score(self, features: Floats) -> Floats:
         """Return float32[n] for float32[n, f]."""
         out = np.empty(len(features), dtype=np.float32)
         for start in range(0, len(features), _ROWS):
             part = features[start : start + _ROWS]
-            out[start : start + len(part)] = self._score(part)
+            reached = self._paths.follow(self._conditions.check(part))
+            out[start : start + len(part)] = self._leaves.values(reached)[: len(part)]
         return out
 
-    def _score(self, features: Floats) -> Floats:
-        ranks = self._ranks(features)
-        shape = (len(self._values), len(features))
-        out: npt.NDArray[np.signedinteger] = np.zeros(shape, dtype=self._bits)
-        work = np.empty(shape, dtype=self._bits)
-        for rows, limits, crossed in zip(self._rows, self._limits, self._crossed, strict=True):
-            np.take(ranks, rows, axis=0, out=work, mode="clip")
-            # All bits where the rank is above the limit, none elsewhere.
-            np.subtract(limits, work, out=work)
-            np.right_shift(work, self._shift, out=work)
-            np.bitwise_and(work, crossed, out=work)
-            np.bitwise_or(out, work, out=out)
-        # The lowest bit that is left is a power of two, whose exponent a float32 spells out.
-        lowest = (~out & (out + 1)).view(f"u{out.itemsize}").astype(np.float32)
-        leaf = (lowest.view(np.int32) >> 23) - 127
-        leaf += self._first
-        total: Floats = np.take(self._values.ravel(), leaf, mode="clip").sum(axis=0)
-        return total
 
-    def _ranks(self, features: Floats) -> npt.NDArray[np.signedinteger]:
-        """Return how many thresholds lie below each value; a row for each kind of condition."""
-        columns = np.ascontiguousarray(features.T[self._features])
-        # What is said of the person is the same for every candidate.
-        varied = np.flatnonzero((columns != columns[:, :1]).any(axis=1))
-        found = np.empty(columns.shape, dtype=self._bits)
-        found[:] = self._below(np.arange(len(columns)), columns[:, :1])
-        found[varied] = self._below(varied, columns[varied])
-        ranks: npt.NDArray[np.signedinteger] = found[self._of]
-        np.copyto(ranks, self._unknown, where=np.isnan(columns)[self._of])
-        return ranks
+class _Conditions:
+    """The different conditions of some trees; `place` is the row of bits of each."""
 
-    def _below(self, rows: npt.NDArray[np.intp], values: Floats) -> npt.NDArray[np.intp]:
-        """Return how many thresholds of each feature lie below its values.
+    def __init__(self, trees: Sequence[Grown]) -> None:
+        cuts: dict[Kind, set[float]] = {}
+        for tree in trees:
+            for kind, cut in zip(tree.kinds, tree.cuts, strict=True):
+                cuts.setdefault(kind, set()).add(cut)
+        kinds = sorted(cuts, key=lambda kind: (_ORDER.index(kind[1]), kind[0]))
+        self._features = np.array([feature for feature, _ in kinds], dtype=np.intp)
+        self._zero = sum(unknown == "zero" for _, unknown in kinds)
+        self.place: dict[tuple[Kind, float], int] = {}
+        of: list[int] = []
+        groups: list[list[float]] = []
+        for row, kind in enumerate(kinds):
+            ordered = sorted(cuts[kind])
+            for start in range(0, len(ordered), _TOGETHER):
+                group = ordered[start : start + _TOGETHER]
+                for at, cut in enumerate(group):
+                    self.place[kind, cut] = len(of) * _TOGETHER + at
+                of.append(row)
+                groups.append(group + [np.inf] * (_TOGETHER - len(group)))
+        self._of = np.array(of, dtype=np.intp)
+        self._cuts = np.array(groups, dtype=np.float32).reshape(-1, _TOGETHER, 1)
+        # The groups from here on send what is unknown to the right.
+        self._right = sum(kinds[row][1] != "right" for row in of)
 
-        A binary search for all values at once: no step waits for a branch of the one before, and
-        all have as many. A third of the time of one search after the other.
-        """
-        start = self._width * rows[:, None]
-        found = np.repeat(start, values.shape[1], axis=1)
-        work = np.empty_like(found)
-        probe = np.empty(values.shape, dtype=np.float32)
-        half = self._width >> 1
-        while half:
-            np.add(found, half - 1, out=work)
-            np.take(self._cuts, work, out=probe, mode="clip")
-            np.multiply(probe < values, half, out=work)
-            found += work
-            half >>= 1
-        found -= start
-        return found
+    def check(self, features: Floats) -> Bits:
+        """Return uint32[conditions, words]: bit i of a row is set where candidate i goes right."""
+        words = -(-len(features) // _WORD)
+        columns = np.zeros((len(self._features), words * _WORD), dtype=np.float32)
+        columns[:, : len(features)] = features.T[self._features]
+        known = columns[: self._zero]
+        known[np.isnan(known)] = 0.0
+        out = np.empty((len(self._of), _TOGETHER * words), dtype=np.uint32)
+        # Short rows would be copied to a buffer first, for twice the time.
+        size = np.setbufsize(_UNBUFFERED)
+        try:
+            # Nothing is above what is unknown, and nothing at most that.
+            for compare, first, end in (
+                (np.greater, 0, self._right),
+                (np.less_equal, self._right, len(out)),
+            ):
+                for start in range(first, end, _BLOCK):
+                    part = slice(start, min(start + _BLOCK, end))
+                    found = compare(columns[self._of[part], None], self._cuts[part])
+                    packed = np.packbits(found.ravel(), bitorder="little")
+                    out[part] = packed.view(np.uint32).reshape(-1, _TOGETHER * words)
+        finally:
+            np.setbufsize(size)
+        np.invert(out[self._right :], out=out[self._right :])
+        return out.reshape(-1, words)
 
 
-class _Tree:
-    """One tree: its conditions, what each crosses out, and the values of its leaves in order.
+class _Paths:
+    """The ways from the roots down, level by level.
 
-    `kinds` are (feature, where unknown values go) of each condition: a rank beyond all others, or
-    None where they count as 0.
+    What is below a level are two rows for each of its nodes: first those on the left of all its
+    nodes, then those on the right. `leaf` is the row of each leaf of each tree, and `nowhere` one
+    that nobody reaches.
     """
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        def numbers(name: str, kind: type) -> list[float]:
-            return [kind(x) for x in fields.get(name, "").split()]
+    def __init__(self, trees: Sequence[Grown], conditions: _Conditions) -> None:
+        self.leaf: dict[tuple[int, int], int] = {}
+        levels: list[list[int]] = []
+        # For each level but the first, which rows below the last one are conditions again.
+        self._further: list[Places] = []
+        self.nowhere = 0
+        nodes = [(tree, 0) for tree, grown in enumerate(trees) if grown.cuts]
+        while nodes:
+            found = [(trees[tree], node) for tree, node in nodes]
+            levels.append([conditions.place[t.kinds[i], t.cuts[i]] for t, i in found])
+            below = [(tree, trees[tree].left[node]) for tree, node in nodes]
+            below += [(tree, trees[tree].right[node]) for tree, node in nodes]
+            further = [at for at, (_, node) in enumerate(below) if node >= 0]
+            for at, (tree, node) in enumerate(below):
+                if node < 0:
+                    self.leaf[tree, ~node] = self.nowhere + at
+            self.nowhere += len(below)
+            self._further.append(np.array(further, dtype=np.intp))
+            nodes = [below[at] for at in further]
+        self._sizes = [len(level) for level in levels]
+        self._checked = np.array([at for level in levels for at in level], dtype=np.intp)
 
-        leaves = numbers("leaf_value", float)
-        left, right = numbers("left_child", int), numbers("right_child", int)
-        # A float32 is at most the threshold just where it is at most the next float32 below it.
-        self.cuts = [_down(cut) for cut in numbers("threshold", float)]
-        self.kinds = [
-            (feature, None if not how & 8 else _LEFT if how & 2 else _RIGHT)
-            for feature, how in zip(
-                map(int, numbers("split_feature", int)),
-                map(int, numbers("decision_type", int)),
-                strict=True,
-            )
-        ]
-        self.lefts = [0] * len(self.cuts)
-        self.values: list[float] = []
-
-        def walk(node: int) -> int:
-            """Return the bits of the leaves below a node; a leaf has a negative number."""
-            if node < 0:
-                self.values.append(leaves[~node])
-                return 1 << (len(self.values) - 1)
-            self.lefts[node] = walk(int(left[node]))
-            return self.lefts[node] | walk(int(right[node]))
-
-        walk(0 if self.cuts else -1)
+    def follow(self, checked: Bits) -> Bits:
+        """Return uint32[rows, words]: who reaches what is below each node, and last nobody."""
+        right = checked.take(self._checked, axis=0)
+        out = np.empty((self.nowhere + 1, checked.shape[1]), dtype=np.uint32)
+        out[-1] = 0
+        here = np.full((sum(self._sizes[:1]), checked.shape[1]), ~np.uint32(0))
+        node = 0
+        for size, further in zip(self._sizes, self._further, strict=True):
+            below = out[2 * node : 2 * (node + size)]
+            np.bitwise_and(here, right[node : node + size], out=below[size:])
+            np.bitwise_xor(here, below[size:], out=below[:size])
+            here = below.take(further, axis=0)
+            node += size
+        return out
 
 
-def _fields(block: str) -> dict[str, str]:
-    pairs = (line.split("=", 1) for line in block.splitlines() if "=" in line)
-    return {name: value for name, value in pairs}
+class _Leaves:
+    """The values of the leaves, in tables for as many trees as have their leaves in one byte."""
+
+    def __init__(self, trees: Sequence[Grown], paths: _Paths) -> None:
+        most = max((len(tree.leaves) for tree in trees), default=1)
+        self._digits = max(1, (most - 1).bit_length())
+        share = 8 // self._digits
+        self._tables = -(-len(trees) // share)
+        # Tree t is the (t // tables)-th of the (t % tables)-th table.
+        self._rows = np.full((1 << self._digits, share * self._tables), paths.nowhere)
+        values = np.zeros((share, self._tables, 1 << self._digits))
+        for place, tree in enumerate(trees):
+            for leaf, value in enumerate(tree.leaves):
+                self._rows[leaf, place] = paths.leaf.get((place, leaf), paths.nowhere)
+                values[place // self._tables, place % self._tables, leaf] = value
+        byte = np.arange(1 << (share * self._digits))
+        table = np.zeros((self._tables, len(byte)))
+        for at in range(share):
+            # Bit d * share + at of a byte is digit d of the leaf of its tree `at`.
+            digits = [(byte >> (d * share + at) & 1) << d for d in range(self._digits)]
+            table += values[at][:, np.sum(digits, axis=0)]
+        self._table = table.astype(np.float32)
+        self._starts = (np.arange(self._tables) * len(byte))[:, None, None]
+
+    def values(self, reached: Bits) -> Floats:
+        """Return float32[32 * words]: the sum of the leaves that each candidate reached."""
+        words = reached.shape[1]
+        digits = np.zeros((8, self._tables, words), dtype=np.uint32)
+        self._spell(reached, digits)
+        _turn(digits.reshape(8, -1))
+        # Row i now holds the bytes of candidates i, i + 8, i + 16...; table by table they are read
+        # from a cache.
+        byte = digits.view(np.uint8).transpose(1, 0, 2)
+        place = byte.astype(np.intp, order="C")
+        place += self._starts
+        total = self._table.take(place, mode="clip").sum(axis=0)
+        values: Floats = total.T.ravel()
+        return values
+
+    def _spell(self, reached: Bits, out: Bits) -> None:
+        """Write the digits of the leaf of each tree, from the last to the first."""
+        leaves = reached.take(self._rows, axis=0)
+        share = self._rows.shape[1] // self._tables
+        for digit in reversed(range(self._digits)):
+            half = 1 << digit
+            high = leaves[half : 2 * half]
+            rows = out[digit * share : (digit + 1) * share].reshape(leaves.shape[1:])
+            np.bitwise_or.reduce(high, axis=0, out=rows)
+            np.bitwise_or(leaves[:half], high, out=leaves[:half])
 
 
-def _down(value: float) -> float:
-    with np.errstate(over="ignore"):
-        near = np.float32(value)
-    return float(near if float(near) <= value else np.nextafter(near, np.float32(-np.inf)))
+def _turn(rows: Bits) -> None:
+    """Turn the eight bytes at each place of uint32[8, n] as a square of bits, in place.
+
+    Afterwards byte k of row i holds bit i of the bytes k before, in the order of their rows: halves
+    change places, then quarters, then bits (Warren, "Hacker's Delight", 7-3).
+    """
+    work = np.empty(rows.size // 2, dtype=np.uint32)
+    for step, mask in ((4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
+        pairs = rows.reshape(4 // step, 2, step, -1)
+        low, high = pairs[:, 0], pairs[:, 1]
+        swap = work.reshape(low.shape)
+        np.right_shift(low, np.uint32(step), out=swap)
+        np.bitwise_xor(swap, high, out=swap)
+        np.bitwise_and(swap, np.uint32(mask), out=swap)
+        np.bitwise_xor(high, swap, out=high)
+        np.left_shift(swap, np.uint32(step), out=swap)
+        np.bitwise_xor(low, swap, out=low)
