@@ -28,7 +28,7 @@ from sqlalchemy import (
 from penchant.store import schema
 from penchant.store.appender import KEY_BYTES, Appender, checked
 from penchant.store.database import Database, Prepared
-from penchant.store.log import Appended, Events
+from penchant.store.log import LAST, Appended, Events
 from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
@@ -37,7 +37,6 @@ from penchant.types import InvalidInput
 # before the first is committed: so many that they fill a transaction (`writer.HOLD`).
 CHUNK, AHEAD = 25_000, 8
 READ = 50_000
-_LAST = 2**63 - 1
 _NONE = np.zeros(0, dtype=np.int32)
 _KEY = blake2b(digest_size=KEY_BYTES, person=b"penchant.id")
 
@@ -54,9 +53,9 @@ def microseconds(seconds: float) -> int:
     if math.isnan(seconds):
         raise InvalidInput("expected a time in seconds, got NaN; give `now` a number")
     return (
-        max(-_LAST, min(_LAST, round(seconds * 1e6)))
+        max(-LAST, min(LAST, round(seconds * 1e6)))
         if math.isfinite(seconds)
-        else (_LAST if seconds > 0 else -_LAST)
+        else (LAST if seconds > 0 else -LAST)
     )
 
 
@@ -150,7 +149,7 @@ class EventLog:
         found = rows[0][0]
         return np.unique(np.fromstring(found, dtype=np.int32, sep=",") if found else _NONE)
 
-    def scan(self, after: int, limit: int, to: int = _LAST) -> Events:
+    def scan(self, after: int, limit: int, to: int = LAST) -> Events:
         """Return at most `limit` events with offsets above `after` (0: the start), in order."""
         parts = []
         after, to, left = int(after), int(to), int(limit)

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -251,10 +253,23 @@ def _values(impression: Impression) -> dict[str, Any]:
         "scores": np.ascontiguousarray(impression.scores, dtype="<f4").tobytes(),
         "propensities": np.ascontiguousarray(impression.propensities, dtype="<f4").tobytes(),
         "features": np.ascontiguousarray(impression.features, dtype="<f4").tobytes(),
-        "names": json.dumps(impression.names),
-        "reasons": json.dumps(impression.reasons),
-        "notes": json.dumps(dict(impression.notes)),
+        "names": _named(impression.names),
+        "reasons": _text(impression.reasons),
+        "notes": _text(dict(impression.notes)),
     }
+
+
+@lru_cache(64)
+def _named(names: tuple[str, ...]) -> str:
+    return _text(names)
+
+
+def _text(value: Any) -> str:
+    """Return JSON; half a surrogate pair, which a context may hold, escaped."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value)
 
 
 def _impression(row: Any) -> Impression:

@@ -58,6 +58,9 @@ def wanted_events(
     )
 
 
+LAST = 2**63 - 1  # no offset is beyond it
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """How many events of a batch were new, how many were known by event_id, and the last offset."""
@@ -79,7 +82,7 @@ class Log(Protocol):
     def seen(self, user: int, now: float, ignoring: Sequence[str] = ()) -> npt.NDArray[np.int32]:
         """Return the items the person has events with up to `now`, kinds in `ignoring` apart."""
 
-    def scan(self, after: int, limit: int) -> Events:
+    def scan(self, after: int, limit: int, to: int = LAST) -> Events:
         """Return at most `limit` events with offsets above `after` (0: the start), in order."""
 
     def retract(self, *, user: int | None = None, event_id: str | None = None) -> int:

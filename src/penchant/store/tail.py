@@ -51,7 +51,7 @@ class _Head(NamedTuple):
 class Tail:
     """What is new since a position.
 
-    `items` holds the rows that changed (`items.STORED` columns). `retracted` says that events
+    `events` are those with offsets above `since`, up to that of `position`. `items` holds the rows that changed (`items.STORED` columns). `retracted` says that events
     read before may be gone or belong to somebody else: the reader folds again from the start.
     `retracted_users` int32 are the people whose events they were. `users` and `links` say that
     attributes of somebody, or links, changed.
@@ -63,6 +63,7 @@ class Tail:
     retracted_users: npt.NDArray[np.int32]
     users: bool
     links: bool
+    since: int
     position: Position
 
 
@@ -105,6 +106,7 @@ class Follower:
             retracted_users=np.array(who, dtype=np.int32),
             users=head.user_change > position.user_change,
             links=head.link_change > position.link_change,
+            since=position.event_offset,
             position=Position(
                 event_offset=head.event_offset,
                 item_change=head.item_change,

@@ -13,7 +13,7 @@ import pytest
 
 import penchant
 from penchant.serve.http.config import HttpConfig
-from penchant.serve.http.pools import Pool
+from penchant.serve.http.pools import PATIENCE, Pool
 from penchant.serve.http.problems import Problem
 
 from .live import Live, served
@@ -60,6 +60,45 @@ def test_what_is_late_is_given_up_and_holds_its_place_until_it_ends() -> None:
         gate.set()
         await asyncio.to_thread(pool.close)
         assert (pool.inside, begun) == (0, [])
+
+    run(test)
+
+
+def test_answers_go_one_after_the_other_but_beside_one_that_hangs() -> None:
+    async def test() -> None:
+        pool = Pool("answers", threads=3, waiting=9, timeout=5.0, together=1)
+        at_once, most, gate = [0], [0], threading.Event()
+
+        def computes() -> None:
+            at_once[0] += 1
+            most[0] = max(most[0], at_once[0])
+            time.sleep(0.005)
+            at_once[0] -= 1
+
+        await asyncio.gather(*(pool.run(computes) for _ in range(9)))
+        assert most[0] == 1
+        hangs = [asyncio.create_task(pool.run(lambda: gate.wait(5))) for _ in range(2)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        await asyncio.gather(*(pool.run(computes) for _ in range(6)))
+        # Each of the two kept the others waiting until it was clear that it hangs.
+        assert PATIENCE < time.monotonic() - began < 5 * PATIENCE + 0.5
+        assert most[0] == 1
+        assert pool.inside == 2
+        gate.set()
+        assert await asyncio.gather(*hangs) == [True, True]
+        await asyncio.to_thread(pool.close)
+
+    run(test)
+
+
+def test_a_stop_finishes_what_waits_behind_others() -> None:
+    async def test() -> None:
+        pool = Pool("answers", threads=2, waiting=9, timeout=5.0, together=1)
+        asked = [asyncio.create_task(pool.run(lambda: time.sleep(0.02) or 7)) for _ in range(8)]
+        await asyncio.sleep(0.01)
+        await asyncio.to_thread(pool.close)
+        assert await asyncio.gather(*asked) == [7] * 8
 
     run(test)
 

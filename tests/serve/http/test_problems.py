@@ -46,14 +46,14 @@ def test_no_such_path(client: httpx2.Client) -> None:
     ("method", "path", "allowed"),
     [
         ("GET", "/v1/events", "DELETE, POST"),
-        ("PUT", "/v1/items", "DELETE, GET, POST"),
-        ("PATCH", "/v1/users/ann", "DELETE, GET"),
-        ("POST", "/v1/users/ann", "DELETE, GET"),
-        ("POST", "/health/live", "GET"),
-        ("DELETE", "/v1/recommend/ann", "GET, POST"),
-        ("OPTIONS", "/v1/recommend", "GET, POST"),
+        ("PUT", "/v1/items", "DELETE, GET, HEAD, POST"),
+        ("PATCH", "/v1/users/ann", "DELETE, GET, HEAD"),
+        ("POST", "/v1/users/ann", "DELETE, GET, HEAD"),
+        ("POST", "/health/live", "GET, HEAD"),
+        ("DELETE", "/v1/recommend/ann", "GET, HEAD, POST"),
+        ("OPTIONS", "/v1/recommend", "GET, HEAD, POST"),
         ("GET", "/v1/recommend:batch", "POST"),
-        ("TRACE", "/v1/status", "GET"),
+        ("TRACE", "/v1/status", "GET, HEAD"),
     ],
 )
 def test_no_such_method(client: httpx2.Client, method: str, path: str, allowed: str) -> None:

@@ -11,14 +11,10 @@ import pytest
 import penchant
 import world
 from penchant.serve.telemetry.observing import Telemetry
-from penchant.serve.telemetry.tracing import Tracing, tracing
+from penchant.serve.telemetry.tracing import ROUTE, Tracing, tracing
 from shelves import elsewhere, filled
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class Route:
-    path_format = "/v1/recommend/{user}"
 
 
 def test_a_request_and_its_stages_hang_below_the_caller(tmp_path: Path) -> None:
@@ -35,7 +31,7 @@ def test_a_request_and_its_stages_hang_below_the_caller(tmp_path: Path) -> None:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             slate = await asyncio.to_thread(engine.recommend, "ann", 3, now=world.NOW)
             await asyncio.to_thread(telemetry.answer, slate)
-            scope["route"] = Route()
+            scope[ROUTE] = "/v1/recommend/{user}"
             await send({"type": "http.response.start", "status": 503, "headers": []})
 
         async def nothing(*_: Any) -> None:

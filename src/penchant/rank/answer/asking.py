@@ -169,7 +169,9 @@ class Asking:
             else:
                 log, kinds = self._store.log, self._kinds
                 state = read(log, kinds, user, now, words=words, encode=served.words)
-            # The log may have named an item, or words of another model, since the first look.
+            if int(state.items.max(initial=-1)) < served.columns.n:
+                return served, state
+            # The log has named an item since the first look.
             latest = self._replica.follow()
             if latest is served:
                 return served, state

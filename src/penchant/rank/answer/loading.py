@@ -36,7 +36,7 @@ from penchant.store.impressions import Impressions
 from penchant.store.log import Events, Log
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
-from penchant.store.tail import Position
+from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
 from penchant.types import Error, Query
 
@@ -60,10 +60,10 @@ class Loaded:
         self.pasts.add(wanted)
         self.served.pipeline.recall.learn(wanted)
 
-    def follow_answers(self, impressions: Impressions, log: Log) -> None:
-        """Follow the answers to slates, up to where both logs are now."""
+    def follow_answers(self, impressions: Impressions, log: Log, tail: Tail) -> None:
+        """Follow the answers to slates, up to the end of a tail of the log."""
         if self.served.feedback is not None:
-            catch_up(self.served.feedback, impressions, log)
+            catch_up(self.served.feedback, impressions, log, tail)
 
     def learn_anew(self, heard: Heard) -> None:
         """Teach the sources all that they did not know when they were learned, and only that."""

@@ -159,7 +159,7 @@ class Replica:
             loaded.learn(wanted)
         if untrained and (tail.retracted or self._late > self._refit_at):
             loaded = self._untrained(tail.position)
-        loaded.follow_answers(self._store.impressions, self._store.log)
+        loaded.follow_answers(self._store.impressions, self._store.log, tail)
         # What follows the answers is not made of parts that could be taken back: it is made anew.
         told = loaded.served.feedback is not None and not untrained
         self._stale = self._stale or (tail.retracted and told)

@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 import penchant
 from penchant.engine import Engine
@@ -68,12 +67,9 @@ def build(
     app.state.reception = reception
     told = routes()
     for route in told:
-        app.add_api_route(
-            route.path,
-            reception.endpoint(route),
-            methods=[route.method],
-            response_model=None,
-            include_in_schema=False,
+        # Plain ones: what FastAPI would take out of a request, and describe, is done here.
+        app.add_route(
+            route.path, reception.endpoint(route), methods=[route.method], include_in_schema=False
         )
     described = document(told, keyed=bool(keys))
     app.openapi = lambda: described  # type: ignore[method-assign]
@@ -121,6 +117,6 @@ def _allowed(request: Request) -> list[str]:
     """Return the methods of all routes that this path fits."""
     found: set[str] = set()
     for route in request.app.routes:
-        if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             found |= route.methods or set()
     return sorted(found)

@@ -48,8 +48,9 @@ class HttpConfig:
     `user_rate` how many events a second one person may have; each may save up `burst` seconds of
     it. 0 is no limit. `body_bytes` is the largest body, `buffer_bytes` the most of all bodies at
     once. Seconds: `timeout` for an answer, `load_timeout` for many rows at once, `body_timeout`
-    for a client to send a body. Of each kind (answers, events, loads) `threads`, `record_threads`
-    and `load_threads` are worked on at once, and `waiting` wait; more are refused at once.
+    for a client to send a body. `record_threads` events and `load_threads` loads are worked on at
+    once; answers one after the other, but beside one that takes more than a tenth of a second
+    another is begun, up to `threads`. Of each kind `waiting` wait; more are refused at once.
     """
 
     host: str = "127.0.0.1"
@@ -64,7 +65,7 @@ class HttpConfig:
     timeout: float = 10.0
     load_timeout: float = 300.0
     body_timeout: float = 15.0
-    threads: int = 2
+    threads: int = 4
     record_threads: int = 16
     load_threads: int = 2
     waiting: int = 128

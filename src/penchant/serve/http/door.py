@@ -15,7 +15,8 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penchant.serve.http.problems import Problem, problem_of
-from penchant.serve.http.reception import CALLER, ROUTE
+from penchant.serve.http.reception import CALLER
+from penchant.serve.telemetry.tracing import ROUTE
 from penchant.types import Error
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Door:
                 raise
             await _problem(error, inside).response(request_id)(inside, receive, answer)
         finally:
-            scope["route"] = inside.get("route")  # for who traces around this
+            scope[ROUTE] = inside.get(ROUTE)  # for who traces around this
             seconds = time.perf_counter() - started
             route, method = inside.get(ROUTE, "unknown"), scope["method"]
             known = {"caller": inside[CALLER]} if CALLER in inside else {}

@@ -19,13 +19,14 @@ from penchant.serve.http.keys import HEADER, Caller, Keys, allow, is_loopback
 from penchant.serve.http.limits import Limit, grant
 from penchant.serve.http.pools import Pool
 from penchant.serve.http.problems import Problem
+from penchant.serve.telemetry.tracing import ROUTE
 
 if TYPE_CHECKING:
     from penchant.serve.service.control import Trainer
     from penchant.serve.telemetry.observing import Telemetry
 
 SMALL = 65_536  # bytes that are parsed at once, on the way; more is parsed in a thread
-ROUTE, CALLER = "penchant.route", "penchant.caller"  # in the scope of a request
+CALLER = "penchant.caller"  # in the scope of a request
 JSON = "application/json"
 
 
@@ -94,7 +95,7 @@ class Reception:
         self.stopping = False
         self._own: dict[str, Limit] = {}
         waiting = settings.waiting
-        self.answers = Pool("answers", settings.threads, waiting, settings.timeout)
+        self.answers = Pool("answers", settings.threads, waiting, settings.timeout, together=1)
         self.records = Pool("events", settings.record_threads, waiting, settings.timeout)
         self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
         # Apart: how things are is asked most when the events that wait fill their pool.

@@ -23,6 +23,7 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+ROUTE = "penchant.route"  # in the scope of a request: the template of its path
 _FLUSH = 2_000  # milliseconds
 
 _log = logging.getLogger("penchant.tracing")
@@ -64,7 +65,7 @@ class Tracing:
 
                 await app(scope, receive, noted)
                 # Only a template: a path holds ids of people.
-                if template := _template(scope):
+                if template := scope.get(ROUTE):
                     span.update_name(f"{method} {template}")
                     span.set_attribute("http.route", template)
 
@@ -107,8 +108,3 @@ def tracing(process: str, environment: Mapping[str, str] = os.environ) -> Tracin
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Tracing(provider)
-
-
-def _template(scope: Scope) -> str | None:
-    route = scope.get("route")
-    return getattr(route, "path_format", None) or getattr(route, "path", None)
