@@ -92,22 +92,22 @@ class Recall:
             proposed.append(best)
         if query.only is not None:
             items = query.only.astype(np.int32)
+            origin = np.zeros(len(items), dtype=np.uint32)
         else:
-            wanted = np.zeros(query.n_items, dtype=np.bool_)
-            wanted[np.concatenate([*proposed, none])] = True
-            items = np.flatnonzero(wanted).astype(np.int32)
+            by = np.zeros(query.n_items, dtype=np.uint32)
+            for column, best in enumerate(proposed):
+                by[best] |= np.uint32(1 << column)
+            items = np.flatnonzero(by != 0).astype(np.int32)
             if len(items) < query.k:
                 items = _filled(items, query)
                 notes["filled"] = (
                     "with the newest items: the sources know fewer than were asked for"
                 )
+            origin = by[items]
         features = np.full((len(items), len(sources)), np.nan, dtype=np.float32)
-        origin = np.zeros(len(items), dtype=np.uint32)
-        for column, (scores, best) in enumerate(zip(found, proposed, strict=True)):
-            if scores is None:
-                continue
-            features[:, column] = scores.at(items)
-            origin[np.searchsorted(items, best)] |= np.uint32(1 << column)
+        for column, scores in enumerate(found):
+            if scores is not None:
+                features[:, column] = scores.at(items)
         return Candidates(
             items=items,
             scores=np.zeros(len(items), dtype=np.float32),

@@ -23,12 +23,13 @@ from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Query
 
 GAP_BUCKETS = 16
+# From where on each bucket reaches: above 0, then steps of 2^1.8, the first of which begins at 1.
+_EDGES = np.array([np.nextafter(0.0, 1.0), *np.exp2(1.8 * np.arange(1, GAP_BUCKETS - 1))])
 
 
 def gap_buckets(seconds: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
     """Return the bucket 0..15 of each time gap: 0 for none, then logarithmic up to two years."""
-    log = np.floor(np.log2(np.maximum(seconds, 1.0)) / 1.8)
-    return np.where(seconds <= 0, 0, np.clip(1 + log, 1, GAP_BUCKETS - 1)).astype(np.int64)
+    return np.searchsorted(_EDGES, seconds, side="right")
 
 
 def quiet_session(path: Path, threads: int = 1) -> ort.InferenceSession:

@@ -17,7 +17,7 @@ from penchant.interests.state import State
 from penchant.store.log import Events
 from penchant.types import Error, Floats, Ids, Mask, Query
 
-_SAMPLE = 2048
+_COLUMNS = 4  # as many groups of items for each that is looked for
 
 
 class NotReady(Error):
@@ -51,13 +51,14 @@ class Scores:
         values, items = self.values, self.items
         may = allowed if allowed is None or items is None else allowed[items]
         if may is not None:
-            values = values[: len(may)]
+            values, may = values[: len(may)], may[: len(values)]
         kept = _likely(values, may, k)
+        if kept is None and may is not None:
+            # Many of the best may not be shown.
+            kept = _likely(np.where(may, values, np.float32(-np.inf)), None, k)
         if kept is None:
             ok = np.isfinite(values)
-            if may is not None:
-                ok &= may[: len(values)]
-            kept = np.flatnonzero(ok)
+            kept = np.flatnonzero(ok if may is None else ok & may)
         if len(kept) > 8 * k:  # else to sort them all is quicker than to part them first
             kept = np.sort(kept[np.argpartition(-values[kept], k - 1)[:k]])
         kept = kept[np.argsort(-values[kept], kind="stable")[:k]]
@@ -65,7 +66,9 @@ class Scores:
 
     def at(self, wanted: Ids) -> Floats:
         """Return the value of each wanted item, NaN where there is no opinion."""
-        out: npt.NDArray[np.float32] = np.full(len(wanted), np.nan, dtype=np.float32)
+        if self.items is None and len(wanted) and int(wanted.max()) < len(self.values):
+            return self.values[wanted]
+        out: Floats = np.full(len(wanted), np.nan, dtype=np.float32)
         if self.items is None:
             inside = wanted < len(self.values)
             out[inside] = self.values[wanted[inside]]
@@ -85,19 +88,19 @@ class Scores:
 def _likely(values: Floats, allowed: Mask | None, k: int) -> npt.NDArray[np.intp] | None:
     """Return places that hold the best `k`, and not many more; None where that needs a full look.
 
-    A sample says above which value about three times as many lie; if at least `k` of them may be
-    taken, the best k are among them.
+    The highest of each of some groups are `2k` different items at least that reach the highest of
+    the 2k-th group. If at least `k` of all that do may be taken, the best k are among them.
     """
-    n = len(values)
-    step = max(1, n // _SAMPLE)
-    if step < 4 or k < 1:
+    n, enough = len(values), 2 * k
+    rows = n // (_COLUMNS * max(enough, 1))
+    if rows < 4 or k < 1:
         return None
-    sample = values[::step] if allowed is None else values[::step][allowed[:n:step]]
-    sample = sample[np.isfinite(sample)]
-    m = 3 * k // step + 8
-    if m >= len(sample):
+    columns = n // rows
+    # Neighbours are in different groups: they are often alike.
+    highest = np.fmax.reduce(values[: rows * columns].reshape(rows, columns), axis=0)
+    floor = np.partition(highest, columns - enough)[columns - enough]
+    if not np.isfinite(floor):
         return None
-    floor = np.partition(sample, len(sample) - m)[len(sample) - m]
     places = np.flatnonzero(values >= floor)
     if allowed is not None:
         places = places[allowed[places]]
