@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -156,6 +157,12 @@ def test_all_arguments_of_recommend(reader: penchant.Engine) -> None:
     assert frame["item_id"].to_list() == ids(slate)
     assert slate.trace.stages[0].stage == "gather"
     assert "gather" in str(slate.trace)
+
+
+def test_ids_that_are_numbers_are_written_out(reader: penchant.Engine) -> None:
+    number: Any = 4752
+    assert reader.recommend(number, 2, now=world.NOW).user_id == "4752"
+    assert reader.rank(number, ["w1", "w2"], now=world.NOW).user_id == "4752"
 
 
 def test_words_find_what_nobody_has_clicked(reader: penchant.Engine) -> None:

@@ -51,10 +51,11 @@ class _Head(NamedTuple):
 class Tail:
     """What is new since a position.
 
-    `events` are those with offsets above `since`, up to that of `position`. `items` holds the rows that changed (`items.STORED` columns). `retracted` says that events
-    read before may be gone or belong to somebody else: the reader folds again from the start.
-    `retracted_users` int32 are the people whose events they were. `users` and `links` say that
-    attributes of somebody, or links, changed.
+    `events` are those with offsets above `since`, up to that of `position`. `items` holds the rows
+    that changed (`items.STORED` columns). `retracted` says that events read before may be gone or
+    belong to somebody else: the reader folds again from the start. `retracted_users` int32 are the
+    people whose events they were. `users` and `links` say that attributes of somebody, or links,
+    changed.
     """
 
     events: Events

@@ -82,7 +82,9 @@ class Asking:
             raise InvalidInput(
                 "a request is for a user_id, or for a history of item ids, exactly one of them"
             )
-        name = None if user_id is None else self._stored(user_id)
+        if user_id is not None:
+            user_id = one_id(user_id, "user_id")  # numbers are written out
+        name = None if user_id is None else self._privacy.pseudonym(user_id)
         user = -1 if name is None else int(self._store.people.numbers([name])[0])
         policy, variant = self._variants.ask(name, context, now, known=user >= 0)
         seen = policy.seen if seen is None else seen
