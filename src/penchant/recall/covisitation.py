@@ -20,6 +20,8 @@ from penchant.recall.sparse import SparseRows
 from penchant.store.log import Events
 from penchant.types import Floats, Ids, Query, Times
 
+_FEW = 32_000  # items that are quicker to count than a few entries to sort
+
 
 def pairs(
     users: Ids, items: Ids, times: Times, *, together: bool, days_half: float, window: int = WINDOW
@@ -86,9 +88,8 @@ class Covisitation:
         self.name = name
         self.rows = rows
         self.together = together
-        self._counts = counts
         self._pairing = pairing
-        self._damping = damping
+        self._damps = np.maximum(counts, 1.0, dtype=np.float32) ** damping
         self._half = moments_half
         self._last = last
         self._until = until
@@ -102,23 +103,23 @@ class Covisitation:
             return None
         if self.together and not liked.same_moment:
             return None
+        if self.together:  # only of the newest moment
+            items, moments = items[moments == 0], moments[moments == 0]
         weights = np.exp2(-moments / self._half).astype(np.float32)
-        if self.together:
-            weights[moments > 0] = 0.0
-        weights = weights * liked.strengths[-self._last :]
+        weights = weights * liked.strengths[-len(items) :]
         to, value = self._live.entries(items, weights, query.now)
         if query.now >= self._until:
             known, more = self.rows.entries(items, weights)
             to, value = np.concatenate((known, to)), np.concatenate((more, value))
-        inside = to < query.n_items
-        found, total = _summed(to[inside], value[inside], query.n_items)
+        if len(to) and int(to.max()) >= query.n_items:
+            inside = to < query.n_items
+            to, value = to[inside], value[inside]
+        found, total = _summed(to, value, query.n_items)
         if not len(found):
             return None
-        damp = np.ones(len(found), dtype=np.float32)
-        inside = found < len(self._counts)
-        damp[inside] = np.maximum(self._counts[found[inside]], 1.0)
-        values = total / damp**self._damping
-        return Scores(values.astype(np.float32), found.astype(np.int32))
+        counted = int(np.searchsorted(found, len(self._damps)))
+        total[:counted] /= self._damps[found[:counted]]
+        return Scores(total, found)
 
     def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Add the pairs that new events make with what the same person wanted just before."""
@@ -132,11 +133,11 @@ class Covisitation:
 
 def _summed(items: Ids, values: Weights, n: int) -> tuple[Ids, Floats]:
     """Return each item once, ascending, with the sum of its values, where that is not 0."""
-    if 8 * len(items) < n:
+    if n > _FEW + 32 * len(items):
         found, place = np.unique(items, return_inverse=True)
         total = np.bincount(place, weights=values, minlength=len(found)).astype(np.float32)
-    else:
-        total = np.bincount(items, weights=values, minlength=n).astype(np.float32)
-        found = np.arange(n, dtype=np.int32)
-    some = np.flatnonzero(total)
-    return found[some], total[some]
+        some = np.flatnonzero(total)
+        return found[some], total[some]
+    sums = np.bincount(items, weights=values, minlength=n)
+    places = np.flatnonzero(sums != 0)
+    return places.astype(np.int32), sums[places].astype(np.float32)

@@ -94,16 +94,18 @@ class Recall:
             items = query.only.astype(np.int32)
             origin = np.zeros(len(items), dtype=np.uint32)
         else:
-            by = np.zeros(query.n_items, dtype=np.uint32)
-            for column, best in enumerate(proposed):
-                by[best] |= np.uint32(1 << column)
-            items = np.flatnonzero(by != 0).astype(np.int32)
+            # Each source names an item once, so that the sum of its bits is their union.
+            bits = np.repeat(2.0 ** np.arange(len(proposed)), [len(best) for best in proposed])
+            by = np.bincount(
+                np.concatenate([*proposed, none]), weights=bits, minlength=query.n_items
+            )
+            items = np.flatnonzero(by > 0).astype(np.int32)
             if len(items) < query.k:
                 items = _filled(items, query)
                 notes["filled"] = (
                     "with the newest items: the sources know fewer than were asked for"
                 )
-            origin = by[items]
+            origin = by[items].astype(np.uint32)
         features = np.full((len(items), len(sources)), np.nan, dtype=np.float32)
         for column, scores in enumerate(found):
             if scores is not None:

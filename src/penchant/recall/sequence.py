@@ -88,11 +88,11 @@ class Sequence:
     def hidden(self, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
         liked = state.liked
-        keep = np.flatnonzero(self._table.known(liked.items))[-self.length :]
+        rows = self._table.rows(liked.items)
+        keep = np.flatnonzero(np.isfinite(rows[:, 0]))[-self.length :] if len(rows) else ()
         if not len(keep):
             return None
-        rows = self._table.rows(liked.items[keep])
-        times = liked.times[keep]
+        rows, times = rows[keep], liked.times[keep]
         gaps = np.zeros(len(keep), dtype=np.int64)
         gaps[1:] = gap_buckets(times[1:] - times[:-1])
         ahead = gap_buckets(np.array([state.now - times[-1]]))

@@ -89,14 +89,16 @@ class SparseRows:
 
         A column comes once for each row that has it.
         """
-        inside = rows < self.n_rows
-        rows, weights = rows[inside], weights[inside]
-        begin, end = self.starts[rows], self.starts[rows + 1]
-        lengths = end - begin
+        if len(rows) and int(rows.max()) >= self.n_rows:
+            inside = rows < self.n_rows
+            rows, weights = rows[inside], weights[inside]
+        begin = self.starts[rows]
+        lengths = self.starts[rows + 1] - begin
         # Positions of all entries of all rows, without a Python loop over rows.
-        offset = np.repeat(begin - np.concatenate(([0], np.cumsum(lengths)))[:-1], lengths)
-        place = np.arange(len(offset)) + offset
-        return self.columns[place], self.values[place] * np.repeat(weights, lengths)
+        of = np.repeat(np.arange(len(rows)), lengths)
+        ahead = begin - np.cumsum(lengths) + lengths
+        place = np.arange(len(of)) + ahead[of]
+        return self.columns[place], self.values[place] * weights[of]
 
     def weighted_sum(self, rows: Ids, weights: Floats, width: int) -> Floats:
         """Return float32[width]: the sum over the given rows, each times its weight."""
