@@ -8,6 +8,8 @@ who returns from somebody who is filling a basket.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,6 +50,7 @@ MATCH = (
     "text_recent",
     "text_best",
 )
+_LONGER = np.array([[7], [4]], dtype=np.float32)
 
 
 class FeatureBuilder:
@@ -70,99 +73,84 @@ class FeatureBuilder:
 
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the same candidates with `features` float32[n, len(self.names)]."""
-        scores = candidates.features
+        sources, n = candidates.features.shape[1], len(candidates)
         # A question in words is answered by one source more.
         names = self._named.get(candidates.names)
         if names is None:
             names = self._named[candidates.names] = _named(candidates.names)
-        features = np.concatenate(
-            (
-                scores,
-                _ranks(scores),
-                _gaps(scores),
-                self._items(query, candidates.items),
-                self._person(query, state, len(candidates)),
-                self._match(state, candidates.items),
-            ),
-            axis=1,
-        )
+        # A row for each feature: written, and read by the trees, as one piece.
+        rows = np.empty((len(names), n), dtype=np.float32)
+        ends = np.cumsum((sources, sources, sources, len(ITEM), len(PERSON))).tolist()
+        scores, ranks, gaps, item, person, match = np.split(rows, ends)
+        scores[:] = candidates.features.T
+        _compare(scores, ranks, gaps)
+        self._item(query, candidates.items, item)
+        person[:] = self._person(query, state)[:, None]
+        self._match(state, candidates.items, match)
         return Candidates(
             items=candidates.items,
             scores=candidates.scores,
-            features=features.astype(np.float32, copy=False),
+            features=rows.T,
             names=names,
             origin=candidates.origin,
             sources=candidates.sources,
         )
 
-    def _items(self, query: Query, items: npt.NDArray[np.int32]) -> Floats:
-        now = query.now
-        moment = self._popularity.moment(now, query.n_items)
-        day, week, month, ever = moment.counts(items)
-        first, last = moment.first(items), moment.last(items)
-        released = self._columns.released[items]
-        order = [np.log2(1.0 + moment.above(row, items)) for row in (1, 2)]
-        return np.stack(
-            (
-                np.log1p(day),
-                np.log1p(week),
-                np.log1p(month),
-                np.log1p(ever),
-                order[0],
-                order[1],
-                np.log((day * 7 + 1) / (week + 1)),
-                np.log((week * 4 + 1) / (month + 1)),
-                _days(now - first),
-                _days(now - last),
-                _days(now - released),
-            ),
-            axis=1,
-        ).astype(np.float32)
+    def _item(self, query: Query, items: npt.NDArray[np.int32], out: Floats) -> None:
+        moment = self._popularity.moment(query.now, query.n_items)
+        counts = moment.counts(items)
+        np.log1p(counts, out=out[:4])
+        for place, life in ((4, 1), (5, 2)):
+            out[place] = np.log2(1.0 + moment.above(life, items))
+        # What the shorter of two lives would count if it were as long as the other.
+        np.log((counts[:2] * _LONGER + 1) / (counts[1:3] + 1), out=out[6:8])
+        since = np.empty((3, len(items)))
+        since[0], since[1] = moment.first(items), moment.last(items)
+        since[2] = self._columns.released[items]
+        np.subtract(query.now, since, out=since)
+        since[np.isinf(since)] = np.nan
+        out[8:] = np.log1p(np.maximum(since, 0.0) / DAY)
 
-    def _person(self, query: Query, state: State, n: int) -> Floats:
+    def _person(self, query: Query, state: State) -> Floats:
         liked = state.liked
         row = np.full(len(PERSON), np.nan, dtype=np.float32)
-        row[0] = np.log1p(len(liked))
+        row[0] = math.log1p(len(liked))
         if len(liked):
-            row[1] = np.log1p(liked.moments[0] + 1)
-            row[2] = np.log1p(max(query.now - liked.times[-1], 0.0) / DAY * 24)
+            last = float(liked.times[-1])
+            row[1] = math.log1p(liked.moments[0] + 1)
+            row[2] = math.log1p(max(query.now - last, 0.0) / DAY * 24)
             row[3] = float(liked.same_moment)
-            row[4] = np.log1p(np.count_nonzero(liked.moments == 0))
-            row[5] = np.log1p(np.count_nonzero(liked.times >= liked.times[-1] - SAME_SESSION))
+            row[4] = math.log1p(np.count_nonzero(liked.moments == 0))
+            row[5] = math.log1p(np.count_nonzero(liked.times >= last - SAME_SESSION))
             moment = self._popularity.moment(query.now, query.n_items)
             row[6] = np.log1p(moment.counts(liked.items[-20:])[-1]).mean()
-        return np.broadcast_to(row, (n, len(PERSON)))
+        return row
 
-    def _match(self, state: State, items: npt.NDArray[np.int32]) -> Floats:
+    def _match(self, state: State, items: npt.NDArray[np.int32], out: Floats) -> None:
         liked, columns = state.liked, self._columns
-        out = np.full((len(items), len(MATCH)), np.nan, dtype=np.float32)
         price = columns.price[items]
-        out[:, 3] = np.log1p(np.maximum(price, 0))
+        out[3] = np.log1p(np.maximum(price, 0))
         if not len(liked):
-            return out
-        category, mine = columns.category[items], columns.category[liked.items]
-        known = category >= 0
-        recent = np.exp2(-liked.moments / 2.0)
-        for place, weight in ((0, np.ones(len(mine))), (1, recent)):
-            share = np.bincount(mine[mine >= 0], weights=weight[mine >= 0])
-            if share.sum() > 0:
-                share = np.append(share / share.sum(), 0.0)
-                out[known, place] = share[np.minimum(category[known], len(share) - 1)]
+            out[:3] = out[4:] = np.nan
+            return
+        out[:2] = _shares(columns.category[liked.items], liked.moments, columns.category[items])
         paid = columns.price[liked.items[-30:]]
-        if np.isfinite(paid).any():
-            typical = float(np.exp(np.nanmean(np.log(np.maximum(paid, 0.01)))))
-            out[:, 2] = np.log(np.maximum(price, 0.01) / typical)
+        paid = paid[~np.isnan(paid)]
+        out[2] = np.nan
+        if len(paid):
+            typical = math.exp(np.log(np.maximum(paid, 0.01)).mean())
+            out[2] = np.log(np.maximum(price, 0.01) / typical)
+        out[4:] = np.nan
         if self._vectors.dimension:
             # Whatever has no text has no row here, and is NaN in what it is compared with.
             last = self._vectors.rows(liked.items[-10:])
             with_text = np.isfinite(last[:, 0])
             if with_text.any():
-                near = self._vectors.rows(items) @ last[with_text].T
+                near = last[with_text] @ self._vectors.rows(items).T
                 if with_text[-1]:
-                    out[:, 4] = near[:, -1]
-                out[:, 5] = near.mean(axis=1)
-                out[:, 6] = near.max(axis=1)
-        return out
+                    out[4] = near[-1]
+                np.mean(near, axis=0, out=out[5])
+                np.max(near, axis=0, out=out[6])
 
 
 def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,37 +159,53 @@ def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
     return (*sources, *ranks, *gaps, *ITEM, *PERSON, *MATCH)
 
 
-def _ranks(scores: Floats) -> Floats:
-    """Return 1 / rank of each candidate within each source's opinions, 0 for no opinion.
+def _compare(scores: Floats, ranks: Floats, gaps: Floats) -> None:
+    """Write how each candidate stands among the opinions of each source, float32[sources, n] all.
 
-    Of equal scores the earlier candidate is first: the sign, exponent and fraction of a float32
-    order it like a whole number, and below them stands the place. Sorting those takes less than
-    half the time of a stable sort of the scores.
+    `ranks` are 1 / rank, 0 for no opinion; `gaps` how far each score lies below the source's best,
+    in standard deviations. Of equal scores the earlier candidate is first: the sign, exponent and
+    fraction of a float32 order it like a whole number, and below them stands the place. Sorting
+    those takes less than half the time of a stable sort of the scores.
     """
-    known = np.isfinite(scores.T)
-    bits = np.where(known, 0.0 - scores.T, np.inf).astype(np.float32).view(np.int32)
-    bits ^= (bits >> 31) & 0x7FFFFFFF
-    order = np.sort((bits.astype(np.int64) << 32) + np.arange(len(scores)), axis=1) & 0xFFFFFFFF
-    inverse = (1.0 / np.arange(1, len(scores) + 1)).astype(np.float32)
-    out = np.empty(known.shape, dtype=np.float32)
-    np.put_along_axis(out, order, inverse[None], axis=1)
-    out[~known] = 0.0
-    return out.T
-
-
-def _gaps(scores: Floats) -> Floats:
-    """Return how far each score lies below the source's best, in standard deviations."""
     known = np.isfinite(scores)
-    count = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, scores, 0.0).astype(np.float64)
-    apart = np.where(known, values - values.sum(axis=0) / count, 0.0)
-    spread = np.sqrt((apart**2).sum(axis=0) / count)
-    best = np.where(known, scores, -np.inf).max(axis=0, initial=-np.inf)
-    with np.errstate(invalid="ignore"):
-        gaps = (values - best) / (spread + 1e-6)
-    return np.where(known, gaps, np.nan).astype(np.float32)
+    below = np.where(known, np.float32(0.0) - scores, np.float32(np.inf))
+    bits = below.view(np.int32)
+    keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)
+    keys <<= 32
+    keys += np.arange(scores.shape[1])
+    keys.sort(axis=1)
+    keys &= 0xFFFFFFFF
+    keys += scores.shape[1] * np.arange(len(scores))[:, None]
+    ranks.reshape(-1)[keys] = 1.0 / np.arange(1, scores.shape[1] + 1)
+    ranks *= known
+    count = np.maximum(np.count_nonzero(known, axis=1), 1)[:, None]
+    values = np.where(known, scores, np.float64(0.0))
+    apart = values - values.sum(axis=1, keepdims=True) / count
+    apart *= known
+    spread = np.sqrt(np.einsum("sn,sn->s", apart, apart)[:, None] / count)
+    values += below.min(axis=1, keepdims=True, initial=np.inf)
+    values /= spread + 1e-6
+    values[~known] = np.nan
+    gaps[:] = values
 
 
-def _days(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return log(1 + days), NaN where the moment is unknown."""
-    return np.where(np.isfinite(seconds), np.log1p(np.maximum(seconds, 0) / DAY), np.nan)
+def _shares(
+    mine: npt.NDArray[np.int32], moments: npt.NDArray[np.int32], theirs: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    """Return float64[2, n]: the share of a history in the category of each candidate.
+
+    Of all of it, and of what is recent. NaN for a candidate without a category, and everywhere
+    where the history has none.
+    """
+    some = mine >= 0
+    mine, recent = mine[some], np.exp2(moments[some] / -2.0)
+    width = int(mine.max(initial=-1)) + 1
+    # Then 0 for all categories beyond, and NaN, which is last, for number -1.
+    shares = np.zeros((2, width + 2))
+    shares[:, -1] = np.nan
+    for row, weight in zip(shares, (None, recent), strict=True):
+        counts = np.bincount(mine, weight, minlength=width)
+        total = counts.sum()
+        row[:width] = counts / total if total > 0 else np.nan
+        row[width] = 0.0 if total > 0 else np.nan
+    return shares[:, np.minimum(theirs, width)]

@@ -59,7 +59,9 @@ class Ranker:
                     "not compute; train again, or use the version that trained it"
                 )
             self._place = (candidates.names, np.array([at[name] for name in self.names]))
-        return np.ascontiguousarray(candidates.features[:, self._place[1]])
+        # By feature, as they were written and are read.
+        chosen: Floats = candidates.features.T[self._place[1]].T
+        return chosen
 
 
 def _open(path: Path, threads: int) -> Callable[[Floats], Floats]:
@@ -71,7 +73,7 @@ def _open(path: Path, threads: int) -> Callable[[Floats], Floats]:
     name = session.get_inputs()[0].name
 
     def run(features: Floats) -> Floats:
-        scores: Floats = session.run(None, {name: features})[0].ravel()
+        scores: Floats = session.run(None, {name: np.ascontiguousarray(features)})[0].ravel()
         return scores
 
     return run
