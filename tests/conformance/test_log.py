@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,17 @@ def ids(store: Store, numbers: np.ndarray) -> list[str]:
     return store.catalogue.get(numbers.tolist())["item_id"].to_list()
 
 
-def test_appended_events_are_read_back_as_they_were(store: Store) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_appended_events_are_read_back_as_they_were(store: Store, alone: bool) -> None:
     row = {
         "user_id": "u", "item_id": "i", "event": "rating", "timestamp": 1_700_000_000_123_456,
         "value": 4.5, "key": event_key("x"), "slate_id": "slate", "text": "good, 好 \x00",
         "context": '{"device":"tv"}', "shared": 0.25,
     }  # fmt: skip
-    done = store.log.append(events(row))
+    done = store.log.append(row if alone else events(row))
     assert (done.new, done.known, done.last) == (1, 0, 1)
+    again = store.log.append(row if alone else events(row))
+    assert (again.new, again.known, again.last) == (0, 1, 1)
     got = store.log.history(0, 5, now=2e9)
     assert len(got) == 1
     assert got.offsets.tolist() == [1]
@@ -207,6 +211,30 @@ def test_a_frame_with_a_bad_row_is_refused_whole(store: Store) -> None:
             store.log.append(events(("fine", "fine", 1), row))
     assert len(store.log.scan(0, 9)) == 0
     assert store.people.numbers(["fine"]).tolist() == [-1]
+
+
+def test_a_bad_event_alone_is_refused(store: Store) -> None:
+    good = events(("u", "i", 1)).row(0, named=True)
+    for change, complaint in (
+        ({"user_id": ""}, "'user_id' holds an id of 0 bytes"),
+        ({"user_id": "u" * 513}, "'user_id' holds an id of 513"),
+        ({"item_id": "é" * 257}, "'item_id' holds an id of 514"),
+        ({"user_id": None}, "'user_id' is missing"),
+        ({"item_id": None}, "neither an item nor text"),
+        ({"event": None}, "'event' is missing"),
+        ({"timestamp": None}, "'timestamp' is missing"),
+        ({"timestamp": "yesterday"}, "'timestamp' is 'yesterday'; expected .* Int64"),
+        ({"timestamp": True}, "'timestamp' is True"),
+        ({"key": b"short"}, "key has 5 bytes"),
+        ({"extra": 1}, "expected the members .*extra"),
+    ):
+        with pytest.raises(InvalidInput, match=complaint):
+            store.log.append({**good, **change})
+    assert len(store.log.scan(0, 9)) == 0
+    assert store.log.append({**good, "value": math.nan, "shared": None}).new == 1
+    found = store.log.scan(0, 9)
+    assert np.isnan(found.values).tolist() == [True]
+    assert found.shared.tolist() == [1.0]
 
 
 def test_a_frame_with_other_columns_is_refused_by_name(store: Store) -> None:

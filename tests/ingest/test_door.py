@@ -29,9 +29,9 @@ KINDS = Kinds()
 
 
 def one(event: Event | dict[str, Any], **config: Any) -> dict[str, Any]:
-    frame = one_event(event, NOW, KINDS, CleaningConfig(**config))
-    assert frame.schema == pl.Schema(EVENTS)
-    return frame.row(0, named=True)
+    row = one_event(event, NOW, KINDS, CleaningConfig(**config))
+    assert pl.from_dicts([row], schema=EVENTS, strict=True).row(0, named=True) == row
+    return row
 
 
 def test_an_event_becomes_one_row() -> None:
@@ -190,14 +190,14 @@ def test_one_event_and_a_batch_of_one_agree(
     event = Event(user, item, kind, when, value, text=text, context=context)
     alone = one_event(event, NOW, KINDS)
     batch = read_events([event], now=NOW, kinds=KINDS).frame
-    a, b = alone.row(0, named=True), batch.row(0, named=True)
+    a, b = alone, batch.row(0, named=True)
     for name in ("user_id", "item_id", "event", "timestamp", "slate_id", "text", "shared"):
         assert a[name] == b[name]
     assert a["value"] == pytest.approx(b["value"]) if value is not None else b["value"] is None
     assert json.loads(a["context"] or "{}") == json.loads(b["context"] or "{}")
 
 
-def test_one_event_takes_a_fifth_of_a_millisecond_at_most() -> None:
+def test_one_event_takes_a_tenth_of_a_millisecond_at_most() -> None:
     event = Event("u", "i", context={"device": "tv"})
     cleaning = CleaningConfig()
     spent = []
@@ -205,4 +205,4 @@ def test_one_event_takes_a_fifth_of_a_millisecond_at_most() -> None:
         start = time.perf_counter()
         one_event(event, NOW, KINDS, cleaning)
         spent.append(time.perf_counter() - start)
-    assert sorted(spent)[len(spent) // 2] < 0.0002
+    assert sorted(spent)[len(spent) // 2] < 0.0001

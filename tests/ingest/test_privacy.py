@@ -66,7 +66,7 @@ def test_a_key_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 def test_no_name_gets_past_the_door(privacy: Privacy) -> None:
     name = privacy.pseudonym("ann")
-    assert one_event(Event("ann", "i"), NOW, KINDS, privacy=privacy)["user_id"][0] == name
+    assert one_event(Event("ann", "i"), NOW, KINDS, privacy=privacy)["user_id"] == name
     frame = pl.DataFrame(
         {"userId": ["ann", "ann", "bob"], "item_id": ["i", "", ""], "timestamp": [1.0, 2.0, 3.0]}
     )
@@ -114,7 +114,7 @@ def test_consent(consent: str, context: dict[str, object], taken: bool) -> None:
     batch = read_events([event], now=NOW, kinds=KINDS, privacy=privacy)
     assert batch.frame.height == taken
     if taken:
-        assert one_event(event, NOW, KINDS, privacy=privacy).height == 1
+        assert one_event(event, NOW, KINDS, privacy=privacy)["event"] == event.event
         return
     with pytest.raises(Refused) as caught:
         one_event(event, NOW, KINDS, privacy=privacy)

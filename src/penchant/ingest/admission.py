@@ -108,8 +108,8 @@ class Admission:
     def event(self, event: Event | Mapping[str, Any], now: float) -> Counts:
         """Return counts of one event, which is refused loudly when it is wrong."""
         self._store.check(writing=True)
-        frame = one_event(event, now, self._kinds, self._cleaning, self._privacy)
-        done = self._store.log.append(frame)
+        row = one_event(event, now, self._kinds, self._cleaning, self._privacy)
+        done = self._store.log.append(row)
         return Counts({"new": done.new, "known": done.known})
 
     def events(self, source: Any, now: float, columns: Given) -> Counts:

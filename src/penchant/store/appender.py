@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import compress
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from penchant.store import schema
 from penchant.store.bulk import BulkInsert, RowOf
 from penchant.store.database import Database
-from penchant.store.frames import EVENTS, FEW, conform, ends, sizes
+from penchant.store.frames import EVENTS, FEW, Row, conform, conform_row, ends, sizes
 from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
 from penchant.types import InvalidInput
@@ -20,6 +20,10 @@ from penchant.types import InvalidInput
 KEY_BYTES = 16
 _KINDS = 32_767
 _RARE = ("slate_id", "context", "text")
+_REQUIRED = ("user_id", "event", "timestamp", "key")
+_IDS = ("user_id", "item_id", "event", "slate_id")
+# Values by the names of EVENTS; `_RARE` are left out where no event has one.
+Columns = Mapping[str, list[Any]]
 _UNDESCRIBED: dict[str, Any] = {
     "described": False,
     "removed": False,
@@ -48,14 +52,10 @@ class Appender:
         self._head = database.prepare(select(schema.heads)).text
         self._move = database.prepare(update(schema.heads).values(moved))
 
-    def job(self, part: pl.DataFrame) -> Callable[[Connection], tuple[int, int]]:
+    def job(self, given: Columns) -> Callable[[Connection], tuple[int, int]]:
         """Return the job that appends; it answers how many were new, and the last offset."""
-        rare = any(part.get_column(name).null_count() < len(part) for name in _RARE)
+        rare = _RARE[0] in given
         insert = self._insert if rare else self._bare
-        names = [name for name in EVENTS if rare or name not in _RARE]
-        given: dict[str, list[Any]] = {name: part.get_column(name).to_list() for name in names}
-        if rare:
-            given |= {name: _bytes(given[name]) for name in ("slate_id", "text")}
 
         def job(connection: Connection) -> tuple[int, int]:
             head = connection.exec_driver_sql(self._head).one()
@@ -99,6 +99,40 @@ class Appender:
         return job
 
 
+def columns(events: pl.DataFrame) -> Columns:
+    """Return the columns of a frame that `checked` gave, without those that most events lack."""
+    rare = any(events.get_column(name).null_count() < len(events) for name in _RARE)
+    names = [name for name in EVENTS if rare or name not in _RARE]
+    found = {name: events.get_column(name).to_list() for name in names}
+    if rare:
+        found |= {name: _bytes(found[name]) for name in ("slate_id", "text")}
+    return found
+
+
+def row(event: Row) -> Columns:
+    """Return the columns of one event; raises InvalidInput for what `checked` would refuse.
+
+    A click is no table: to make one of it, and to read it again, takes longer than to store it.
+    """
+    conform_row(event, EVENTS, _REQUIRED, _IDS)
+    if len(event["key"]) != KEY_BYTES:
+        raise InvalidInput(
+            f"key has {len(event['key'])} bytes; expected {KEY_BYTES} (see event_key)"
+        )
+    if event["item_id"] is None and event["text"] is None:
+        raise InvalidInput("the event has neither an item nor text; give one of the two")
+    value, shared = event["value"], event["shared"]
+    found: dict[str, list[Any]] = {
+        name: [event[name]] for name in ("user_id", "item_id", "event", "timestamp", "key")
+    }
+    found["value"] = [None if value != value else value]
+    found["shared"] = [1.0 if shared is None or shared != shared else shared]
+    if any(event[name] is not None for name in _RARE):
+        found |= {name: _bytes([event[name]]) for name in ("slate_id", "text")}
+        found["context"] = [event["context"]]
+    return found
+
+
 def _user(number: int, user_id: str) -> tuple[Any, ...]:
     return number, user_id.encode(), "{}", 0
 
@@ -117,8 +151,8 @@ def checked(events: pl.DataFrame) -> pl.DataFrame:
     frame = conform(
         events,
         EVENTS,
-        required=("user_id", "event", "timestamp", "key"),
-        ids=("user_id", "item_id", "event", "slate_id"),
+        required=_REQUIRED,
+        ids=_IDS,
     )
     if not len(frame):
         return frame

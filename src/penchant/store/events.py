@@ -26,8 +26,9 @@ from sqlalchemy import (
 )
 
 from penchant.store import schema
-from penchant.store.appender import KEY_BYTES, Appender, checked
+from penchant.store.appender import KEY_BYTES, Appender, checked, columns, row
 from penchant.store.database import Database, Prepared
+from penchant.store.frames import Row
 from penchant.store.log import LAST, Appended, Events
 from penchant.store.numbering import Numbering
 from penchant.store.retraction import Retractions
@@ -69,7 +70,7 @@ class EventLog:
         self._appender = Appender(database, users, items, retractions)
         self._kind_names: tuple[str, ...] = ()
         table = schema.events.c
-        columns = (
+        stored = (
             table.event_offset,
             table.user_number,
             func.coalesce(table.item_number, -1),
@@ -82,7 +83,7 @@ class EventLog:
             table.slate_id,
         )
         history = (
-            select(*columns)
+            select(*stored)
             .where(table.user_number == bindparam("user"), table.time <= bindparam("now"))
             .order_by(table.time.desc(), table.event_offset.desc())
             .limit(bindparam("n"))
@@ -96,27 +97,30 @@ class EventLog:
         )
         self._history, self._seen = (_without(database, query) for query in (history, seen))
         self._scan = database.prepare(
-            select(*columns)
+            select(*stored)
             .where(table.event_offset > bindparam("after"), table.event_offset <= bindparam("to"))
             .order_by(table.event_offset)
             .limit(bindparam("n"))
         )
 
-    def append(self, events: pl.DataFrame) -> Appended:
+    def append(self, events: pl.DataFrame | Row) -> Appended:
         """Return how many events were new and known; all of them are durable by then.
 
-        An event whose `key` is in the log already is left out. A long frame is committed in
-        pieces; after an error the pieces before it are in the log, and appending the frame again
-        adds the rest.
+        `events` is a frame, or one event with a value for each column of it. An event whose `key`
+        is in the log already is left out. A long frame is committed in pieces; after an error the
+        pieces before it are in the log, and appending the frame again adds the rest.
         """
         self._database.check()
+        if not isinstance(events, pl.DataFrame):
+            new, last = self._database.write(self._appender.job(row(events)))
+            return Appended(new=new, known=1 - new, last=last)
         frame = checked(events)
         futures: list[Future[tuple[int, int]]] = []
         total, last = 0, 0
         # All pieces say the same, so that none of them overtakes another.
         size = min(len(frame), CHUNK)
         for part in frame.iter_slices(CHUNK):
-            futures.append(self._database.submit(self._appender.job(part), size))
+            futures.append(self._database.submit(self._appender.job(columns(part)), size))
             if len(futures) == AHEAD:
                 new, last = self._database.wait(futures.pop(0))
                 total += new

@@ -13,6 +13,7 @@ import polars as pl
 from penchant.types import InvalidInput
 
 Schema = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 EVENTS: Schema = {
     "user_id": pl.String,
@@ -47,6 +48,15 @@ LINKS: Schema = {
     "relation": pl.String,
     "tail": pl.String,
     "weight": pl.Float64,
+}
+
+# What stands for a type where there is no column.
+_PLAIN: Mapping[Any, tuple[type, ...]] = {
+    pl.String: (str,),
+    pl.Binary: (bytes,),
+    pl.Int64: (int,),
+    pl.Float64: (float, int),
+    pl.Float32: (float, int),
 }
 
 ID_BYTES = 512
@@ -90,6 +100,23 @@ def conform(
                 f"an id has 1 to {ID_BYTES}"
             )
     return frame
+
+
+def conform_row(row: Row, schema: Schema, required: tuple[str, ...], ids: tuple[str, ...]) -> None:
+    """Raise InvalidInput where `conform` would for a frame of this one row, with all columns."""
+    if row.keys() != schema.keys():
+        raise InvalidInput(f"expected the members {list(schema)}, got {list(row)}")
+    for name, value in row.items():
+        if value is None:
+            if name in required:
+                raise InvalidInput(f"{name!r} is missing; it is needed")
+            continue
+        if not isinstance(value, _PLAIN[schema[name]]) or value is True or value is False:
+            raise InvalidInput(
+                f"{name!r} is {value!r:.80}; expected a value of type {schema[name]}"
+            )
+        if name in ids and not 1 <= (length := len(str(value).encode())) <= ID_BYTES:
+            raise InvalidInput(f"{name!r} holds an id of {length} bytes; an id has 1 to {ID_BYTES}")
 
 
 def sizes(column: pl.Series) -> pl.Series:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from penchant.store.frames import Row
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -73,8 +75,8 @@ class Appended:
 class Log(Protocol):
     """Every event ever believed. `now` bounds what is visible: nothing later is returned."""
 
-    def append(self, events: pl.DataFrame) -> Appended:
-        """Return how many events were new and known; all of them are durable by then."""
+    def append(self, events: pl.DataFrame | Row) -> Appended:
+        """Return how many events, or one, were new and known; all of them are durable by then."""
 
     def history(self, user: int, n: int, now: float, ignoring: Sequence[str] = ()) -> Events:
         """Return the person's newest `n` events up to `now`, oldest first, but some kinds."""
