@@ -76,7 +76,7 @@ class Base:
 
 
 class Moment:
-    """The counts at `now` of items 0..n-1: those of `base`, and the events after it."""
+    """The counts at `now` of items 0..n-1: those of `base`, and the events after it by time."""
 
     def __init__(
         self, base: Base, items: Ids, times: Times, now: float, n: int, lives: Times
@@ -94,11 +94,12 @@ class Moment:
         self._more = np.zeros((len(lives), m))
         self._first, self._last = np.full(m, np.inf), np.full(m, -np.inf)
         if m:
-            for row, life in enumerate(lives):
-                weights = np.exp2(-(now - times) / life)
-                self._more[row] = np.bincount(place, weights=weights, minlength=m)
-            np.minimum.at(self._first, place, times)
-            np.maximum.at(self._last, place, times)
+            weights = np.exp2((times - now) / lives[:, None])
+            for row in range(len(lives)):
+                self._more[row] = np.bincount(place, weights=weights[row], minlength=m)
+            # Of an item's times, which ascend, the one that is written last stays.
+            self._last[place] = times
+            self._first[place[::-1]] = times[::-1]
 
     @property
     def base(self) -> Base:

@@ -25,7 +25,8 @@ DAY = 86_400.0
 HALF_LIVES = (1 * DAY, 7 * DAY, 30 * DAY, 3650 * DAY)
 _LIVES = np.array(HALF_LIVES)
 _REBASE = 200.0  # half-lives after which the running sums are scaled back (float64 holds 2^1023)
-_LATE, _LAG = 2048, 512  # events after the sums: as many as are put up with, as many as are left
+_LATE, _LAG = 512, 128  # events after the sums: as many as are put up with, as many as are left
+_WIDE, _TIMES = 50_000, 4  # items by which both grow, as sums are copied whole; up to so often
 _BASES, _MOMENTS = 3, 8  # how many of each are kept
 
 
@@ -109,8 +110,9 @@ class Popularity:
         usable = [base for base in self._bases if base.read <= until]
         base = max(usable, key=lambda b: b.read) if usable else self._nothing()
         fresh = base
-        if until - base.read > _LATE or (not usable and until > _LAG):
-            fresh = self._advanced(base, max(until - _LAG, base.read))
+        times = min(_TIMES, 1 + base.width // _WIDE)
+        if until - base.read > times * _LATE or (not usable and until > _LAG):
+            fresh = self._advanced(base, max(until - times * _LAG, base.read))
         # A reader may still ask for a smaller catalogue than the events it has not read name.
         late = self._items[fresh.read : until]
         fresh = _widened(fresh, max(n_items, int(late.max(initial=-1)) + 1))

@@ -104,9 +104,8 @@ def _likely(values: Floats, allowed: Mask | None, k: int) -> npt.NDArray[np.intp
     places = np.flatnonzero(values >= floor)
     if allowed is not None:
         places = places[allowed[places]]
-    if len(places) < k or not np.isfinite(values[places]).all():
-        return None
-    return places
+    # None of them is NaN: that reaches nothing.
+    return places if len(places) >= k and values[places].max() < np.inf else None
 
 
 class Source(Protocol):

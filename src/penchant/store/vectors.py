@@ -238,11 +238,17 @@ def _products(state: _State, query: Floats, out: Floats) -> None:
     if not len(base):
         return
     if state.scales is not None:
-        asked, scale = _rounded(np.atleast_2d(query))
         # Whole numbers below 2^24 are exact in float32: rows of a thousand numbers and more.
+        if query.ndim == 1:
+            asked, scale = _question(query)
+            simsimd.cdist(asked, base, "dot", out=out[None], out_dtype="float32")
+            out *= state.scales[: len(base)]
+            out *= scale
+            return
+        asked, scales = _rounded(query)
         whole = np.asarray(simsimd.cdist(asked, base, "dot", out_dtype="float32"))
-        scales = scale.reshape(*out.shape[:-1], 1) * state.scales[: len(base)]
-        np.multiply(whole.reshape(out.shape), scales, out=out)
+        np.multiply(whole, state.scales[: len(base)], out=out)
+        out *= scales[:, None]
     elif base.dtype == np.float32:
         np.matmul(query, base.T, out=out)
     else:
@@ -281,6 +287,16 @@ def _int8(rows: Floats) -> npt.NDArray[np.int8]:
     out[:, :-_SCALE], scales = _rounded(rows)
     out[:, -_SCALE:] = scales[:, None].view(np.int8)
     return out
+
+
+def _question(query: Floats) -> tuple[npt.NDArray[np.int8], np.float32]:
+    """Return int8[1, d] and the scale of one question: `_rounded` without what rows need."""
+    highest = np.abs(query).max()
+    if not 0 < highest < np.inf:
+        asked, scales = _rounded(query[None])
+        return asked, scales[0]
+    scale = highest / np.float32(_LEVELS)
+    return np.rint(query / scale).astype(np.int8)[None], scale
 
 
 def _rounded(rows: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
