@@ -149,8 +149,8 @@ class FeatureBuilder:
                 near = last[with_text] @ self._vectors.rows(items).T
                 if with_text[-1]:
                     out[4] = near[-1]
-                np.mean(near, axis=0, out=out[5])
-                np.max(near, axis=0, out=out[6])
+                out[5] = np.add.reduce(near) / len(near)
+                np.maximum.reduce(near, out=out[6])
 
 
 def _named(sources: tuple[str, ...]) -> tuple[str, ...]:
@@ -178,15 +178,18 @@ def _compare(scores: Floats, ranks: Floats, gaps: Floats) -> None:
     keys += scores.shape[1] * np.arange(len(scores))[:, None]
     ranks.reshape(-1)[keys] = 1.0 / np.arange(1, scores.shape[1] + 1)
     ranks *= known
-    count = np.maximum(np.count_nonzero(known, axis=1), 1)[:, None]
-    values = np.where(known, scores, np.float64(0.0))
-    apart = values - values.sum(axis=1, keepdims=True) / count
-    apart *= known
-    spread = np.sqrt(np.einsum("sn,sn->s", apart, apart)[:, None] / count)
-    values += below.min(axis=1, keepdims=True, initial=np.inf)
-    values /= spread + 1e-6
-    values[~known] = np.nan
-    gaps[:] = values
+    unknown = ~known
+    best = below.min(axis=1, keepdims=True, initial=np.inf)
+    best[np.isinf(best)] = 0.0
+    np.subtract(best, below, out=gaps)
+    gaps[unknown] = 0.0
+    # Of distances from the best, which are small numbers, not of the scores.
+    count = np.maximum(np.count_nonzero(known, axis=1), 1)
+    mean = gaps.sum(axis=1, dtype=np.float64) / count
+    squares = np.einsum("sn,sn->s", gaps, gaps, dtype=np.float64) / count
+    spread = np.sqrt(np.maximum(squares - mean**2, 0.0))
+    gaps /= (spread + 1e-6).astype(np.float32)[:, None]
+    gaps[unknown] = np.nan
 
 
 def _shares(
