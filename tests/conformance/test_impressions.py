@@ -28,7 +28,8 @@ def shown(name: str, user: int = 0, now: float = 1.0, n: int = 3, f: int = 2) ->
         features=rng.random((n, f), dtype=np.float32),
         names=tuple(f"f{k}" for k in range(f)),
         reasons=tuple({"because": k} for k in range(n)),
-        notes={"device": "tv"},
+        notes={"sources": ["popularity"]},
+        context={"device": "tv"},
     )
 
 
@@ -38,7 +39,7 @@ def assert_same(got: Impression | None, wanted: Impression) -> None:
         left, right = getattr(got, name), getattr(wanted, name)
         np.testing.assert_array_equal(left, right)
         assert left.dtype == right.dtype
-    for name in ("slate_id", "user", "now", "snapshot", "names", "reasons", "notes"):
+    for name in ("slate_id", "user", "now", "snapshot", "names", "reasons", "notes", "context"):
         assert getattr(got, name) == getattr(wanted, name), name
 
 
@@ -76,6 +77,16 @@ def test_slates_are_followed_in_the_order_they_became_visible(store: Store, plac
     store.impressions.flush()
     assert follower.after(int(rest.numbers[-1]), 100).slates == ("s5",)
     assert len(follower.after(10**9, 100)) == 0
+
+
+def test_contexts_are_followed_and_nothing_is_read_where_none_is_told(store: Store) -> None:
+    told = {"device": "phone", "hour": 20, "home": True, "odd": "\ud800 \x00", "far": 0.5}
+    for k, context in enumerate(({}, {}, told, {})):
+        store.impressions.add(replace(shown(f"s{k}"), context=context))
+    store.impressions.flush()
+    assert store.impressions.after(0, 2).contexts == ()
+    assert store.impressions.after(0, 10).contexts == (None, None, told, None)
+    assert [one.context for one in store.impressions.scan()] == [{}, {}, told, {}]
 
 
 def test_numbers_go_on_in_a_copy(store: Store, place: Place, tmp_path: Path) -> None:

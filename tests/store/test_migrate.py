@@ -99,6 +99,9 @@ def test_a_store_of_an_older_version_opens(fixture: Path, tmp_path: Path) -> Non
         assert shown is not None
         assert (shown.items.tolist(), shown.names) == ([1, 0], ("popularity",))
         assert shown.features.tolist() == [[2.0], [1.0]]
+        told = {"device": "tv"} if fixture.name >= "version_0003" else {}
+        assert (dict(shown.context), shown.notes.get("context")) == (told, None)
+        assert store.impressions.after(0, 9).contexts == ((told,) if told else ())
         current = store.snapshots.current()
         assert current is not None
         assert current.json("names") == ["one", "two"]

@@ -66,7 +66,7 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
                 "slate_id": one.slate_id,
                 "timestamp": one.now,
                 "items": [names[item] for item in one.items.tolist()],
-                "context": one.notes.get("context", {}),
+                "context": dict(one.context),
             }
             for one in shown
         ],

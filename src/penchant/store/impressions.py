@@ -33,7 +33,8 @@ class Impression:
     """One slate as it was shown; arrays are aligned with `items`, best first.
 
     `user` is -1 for somebody nobody stored; `features` float32[n, f] has a column for each of
-    `names`; `reasons` holds one JSON-able value for each item, or nothing; `notes` is free JSON.
+    `names`; `reasons` holds one JSON-able value for each item, or nothing; `notes` is free JSON,
+    and `context` what the request said of its circumstances, as JSON can hold it.
     """
 
     slate_id: str
@@ -48,6 +49,7 @@ class Impression:
     reasons: tuple[Any, ...] = ()
     notes: Mapping[str, Any] = field(default_factory=dict)
     variant: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -59,7 +61,8 @@ class Shown:
 
     Slate i is `slates[i]`, number `numbers[i]`, shown to `users[i]` at `times[i]` under
     `variants[i]`; its items, from the first place on, are `items[starts[i]:starts[i + 1]]`, and
-    `propensities` beside them the probability with which each was in its place.
+    `propensities` beside them the probability with which each was in its place. `contexts` are
+    what the requests said of their circumstances, None for nothing; empty where none said any.
     """
 
     numbers: npt.NDArray[np.int64]
@@ -70,6 +73,7 @@ class Shown:
     starts: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     propensities: npt.NDArray[np.float32]
+    contexts: tuple[Mapping[str, Any] | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -102,6 +106,7 @@ class Impressions:
                 table.variant,
                 table["items"],
                 table.propensities,
+                table.context,
             )
             .where(table.number > bindparam("after"))
             .order_by(table.number)
@@ -144,8 +149,8 @@ class Impressions:
     def after(self, number: int, limit: int) -> Shown:
         """Return at most `limit` slates above `number` (0: the start), in order of number."""
         rows = self._database.tuples(self._after, after=int(number), n=int(limit))
-        columns: Any = tuple(zip(*rows, strict=True)) if rows else ((),) * 7
-        numbers, slates, users, times, variants, items, propensities = columns
+        columns: Any = tuple(zip(*rows, strict=True)) if rows else ((),) * 8
+        numbers, slates, users, times, variants, items, propensities, contexts = columns
         sizes = [len(one) // 4 for one in items]
         return Shown(
             numbers=np.array(numbers, dtype=np.int64),
@@ -158,6 +163,7 @@ class Impressions:
             propensities=np.frombuffer(b"".join(propensities), dtype="<f4").astype(
                 np.float32, copy=False
             ),
+            contexts=tuple(map(_context, contexts)) if any(contexts) else (),
         )
 
     def features(
@@ -256,6 +262,7 @@ def _values(impression: Impression) -> dict[str, Any]:
         "names": _named(impression.names),
         "reasons": _text(impression.reasons),
         "notes": _text(dict(impression.notes)),
+        "context": _text(dict(impression.context)) if impression.context else None,
     }
 
 
@@ -289,4 +296,15 @@ def _impression(row: Any) -> Impression:
         reasons=tuple(json.loads(row.reasons)),
         notes=json.loads(row.notes),
         variant=row.variant,
+        context=_context(row.context) or {},
     )
+
+
+def _context(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        found: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = json.loads(text)  # half a surrogate pair
+    return found

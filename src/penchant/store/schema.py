@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = "0003"
+VERSION = "0004"
 
 # Only INTEGER PRIMARY KEY is the row id itself in SQLite; BIGINT would add a second B-tree.
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -173,6 +173,7 @@ impressions = Table(
     Column("names", Text, nullable=False),
     Column("reasons", Text, nullable=False),
     Column("notes", Text, nullable=False),
+    Column("context", Text),
     Index("impressions_by_user", "user_number"),
     Index("impressions_by_time", "time"),
     # A number is never given out twice, also after the newest row was forgotten.

@@ -178,9 +178,9 @@ def impression(
             "scored_by": [name for s in trace.stages for name in s.notes.get(SCORED_BY, ())],
             "raised": list(trace.history.get(RAISED, ())),
             "trace": str(trace).splitlines(),
-            "context": {str(key): _plain(value) for key, value in query.context.items()},
         },
         variant=variant,
+        context={str(key): _plain(value) for key, value in query.context.items()},
     )
 
 
