@@ -119,6 +119,21 @@ def test_gaps_are_standard_deviations_below_the_best(builder: FeatureBuilder) ->
     assert np.isnan(got[2])
 
 
+def test_a_source_without_opinions_says_nothing_of_anybody(builder: FeatureBuilder) -> None:
+    columns = built(builder, PERSON_OF_TWO, [2])
+    for source in SOURCES:
+        assert np.isnan(columns[source]).all()
+        assert columns[f"{source}_rank"].tolist() == [0]
+        assert np.isnan(columns[f"{source}_gap"]).all()
+
+
+def test_who_competes_alone_is_first_and_the_best(builder: FeatureBuilder) -> None:
+    columns = built(builder, PERSON_OF_TWO, [3])
+    for source in SOURCES:
+        assert columns[f"{source}_rank"].tolist() == [1]
+        assert columns[f"{source}_gap"].tolist() == [0]
+
+
 def test_slopes_compare_the_last_days_with_the_usual(builder: FeatureBuilder) -> None:
     columns = built(builder, PERSON_OF_TWO)
     day, week, month = (np.expm1(columns[f"popular_{d}d"]) for d in (1, 7, 30))

@@ -41,7 +41,7 @@ def questions(mode: str) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("leaves", [2, 16, 17, 32])
+@pytest.mark.parametrize("leaves", [2, 3, 7, 16, 17, 32])
 def test_scores_are_those_of_the_library(mode: str, leaves: int, tmp_path: Path) -> None:
     booster = booster_of(mode, leaves)
     trees = Trees.read(written(booster, tmp_path).with_suffix(".txt"))
@@ -64,6 +64,35 @@ def test_a_value_on_a_threshold_goes_left(tmp_path: Path) -> None:
     at[np.arange(len(at)), column] = found["threshold"].to_numpy(dtype=np.float32)
     for features in (at, np.nextafter(at, np.float32(9)), np.nextafter(at, np.float32(-9))):
         np.testing.assert_allclose(trees.score(features), booster.predict(features), atol=2e-6)
+
+
+@pytest.mark.parametrize("n", [1, 7, 31, 32, 33, 511, 512, 513])
+def test_a_candidate_scores_the_same_in_any_company(n: int, tmp_path: Path) -> None:
+    trees = Trees.read(written(booster_of("unknown values", 15), tmp_path).with_suffix(".txt"))
+    assert trees is not None
+    features = questions("unknown values")[1].astype(np.float32)
+    every = trees.score(features)
+    np.testing.assert_array_equal(trees.score(features[:n]), every[:n])
+    by_column = np.asfortranarray(features[-n:])
+    np.testing.assert_array_equal(trees.score(by_column), every[-n:])
+
+
+def test_what_all_candidates_share_is_read_anew_for_each_request(tmp_path: Path) -> None:
+    booster = booster_of("many zeros", 15)
+    trees = Trees.read(written(booster, tmp_path).with_suffix(".txt"))
+    assert trees is not None
+    features = questions("many zeros")[0][:100].astype(np.float32)
+    for shared in (features[0, 0], np.float32(-3), np.float32(np.nan), np.float32(np.inf)):
+        features[:, 0] = shared
+        np.testing.assert_allclose(trees.score(features), booster.predict(features), atol=2e-6)
+
+
+def test_how_numpy_buffers_is_left_as_it_was(tmp_path: Path) -> None:
+    trees = Trees.read(written(booster_of("many zeros", 15), tmp_path).with_suffix(".txt"))
+    assert trees is not None
+    before = np.getbufsize()
+    trees.score(questions("many zeros")[0].astype(np.float32))
+    assert np.getbufsize() == before
 
 
 def test_both_ways_to_serve_a_snapshot_agree(tmp_path: Path) -> None:

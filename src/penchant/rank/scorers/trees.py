@@ -21,8 +21,8 @@ from penchant.types import Floats
 _ROWS = 512  # as many at a time as keep what is worked on in the second-level cache
 _WORD = 32
 _ORDER = ("zero", "left", "right")
-_TOGETHER = 16  # thresholds that are compared with one copy of a feature
-_BLOCK = 64  # as many such groups as keep what they found in the second-level cache
+_TOGETHER = 8  # thresholds that are compared with one copy of a feature
+_BLOCK = 128  # as many such groups as keep what they found in the second-level cache
 _UNBUFFERED = 64
 
 Bits = npt.NDArray[np.uint32]
