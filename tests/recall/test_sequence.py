@@ -29,3 +29,10 @@ def test_longer_gaps_have_no_lower_bucket(gaps: list[float]) -> None:
     assert (np.diff(buckets) >= 0).all()
     assert buckets.min() >= 0
     assert buckets.max() < GAP_BUCKETS
+
+
+def test_buckets_are_steps_of_a_logarithm() -> None:
+    """Trained networks know them as floor(log2(seconds) / 1.8) + 1."""
+    gaps = np.concatenate((np.arange(1, 10**6), np.exp2(np.linspace(0, 30, 10_000))))
+    plainly = np.clip(np.floor(np.log2(gaps) / 1.8) + 1, 1, GAP_BUCKETS - 1)
+    np.testing.assert_array_equal(gap_buckets(gaps), plainly)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,39 @@ def test_the_best_are_what_sorting_finds(values, k, bits, sparse, seed) -> None:
     assert given_values[best].tolist() == want[::-1][:k]
     assert mask[best].all()
     assert len(set(best.tolist())) == len(best)
+
+
+@pytest.mark.parametrize("kind", ["plain", "ties", "gaps", "blocks", "endless", "alike"])
+@pytest.mark.parametrize("share", [1.0, 0.98, 0.5, 0.01, 0.0])
+def test_the_best_of_many_are_those_of_a_full_sort(kind: str, share: float) -> None:
+    """However few may be shown, and wherever there are no opinions."""
+    rng = np.random.default_rng(3)
+    for n in (500, 5_003, 20_000):
+        values = rng.normal(size=n).astype(np.float32)
+        if kind == "ties":
+            values = np.round(values, 1)
+        elif kind == "gaps":
+            values[rng.random(n) < 0.7] = np.nan
+        elif kind == "blocks":
+            values[n // 3 :] = np.nan
+        elif kind == "endless":
+            values[:9], values[9:99] = np.inf, -np.inf
+        elif kind == "alike":
+            values[:] = 1.0
+        allowed = rng.random(n) < share
+        if share == 0.98:  # the very best are what somebody had already
+            allowed = np.ones(n, dtype=np.bool_)
+            allowed[np.argsort(-values)[: n // 50]] = False
+        for k in (0, 1, 10, 80):
+            best = Scores(values).top(k, allowed)
+            places = np.flatnonzero(allowed & np.isfinite(values))
+            want = places[np.argsort(-values[places], kind="stable")[:k]]
+            # Of equal ones any may come first where many tie for the last place.
+            assert values[best].tolist() == values[want].tolist()
+            if kind == "plain":
+                assert best.tolist() == want.tolist()
+            assert allowed[best].all()
+            assert len(set(best.tolist())) == len(best)
 
 
 def test_a_mask_shorter_or_longer_than_the_scores() -> None:

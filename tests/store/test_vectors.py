@@ -129,6 +129,16 @@ def test_rows_of_zeros_and_huge_rows_survive_int8(tmp_path: Path) -> None:
     assert np.isnan(got[3]).all()
 
 
+def test_questions_of_zeros_and_without_end(tmp_path: Path) -> None:
+    Vectors(np.eye(3, dtype=np.float32)).save(tmp_path / "v.npy", "int8")
+    vectors = Vectors.open(tmp_path / "v.npy")
+    assert vectors.dot(np.zeros(3, dtype=np.float32)).tolist() == [0.0, 0.0, 0.0]
+    for wrong in (np.nan, np.inf):
+        asked = np.array([wrong, 0.0, 1.0], dtype=np.float32)
+        assert np.isnan(vectors.dot(asked)).all()
+        assert np.isnan(vectors.dot(asked[None])).all()
+
+
 @pytest.mark.parametrize("kind", ["float32", "float16", "int8"])
 def test_nothing_can_be_saved_and_opened(tmp_path: Path, kind: str) -> None:
     Vectors().save(tmp_path / "v.npy", kind)  # type: ignore[arg-type]
