@@ -90,7 +90,8 @@ def test_public_names() -> None:
     nouns = ["Error", "Event", "Item", "Link", "Recommendation", "Slate", "User"]
     assert penchant.__all__ == ["Engine", *nouns, "connect", "open"]
     verbs = [
-        *("activate", "add", "backup", "close", "evaluate", "explain", "export", "forget"),
+        *("activate", "add", "backup", "close", "evaluate", "explain"),
+        *("explanations", "export", "forget"),
         *("interests", "items", "merge", "rank", "recommend", "recommend_many", "record", "remove"),
         *("similar", "snapshots", "stages", "status", "train", "undo"),
     ]

@@ -222,6 +222,10 @@ class Engine:
         """Return why an item stood in a slate; a slate's id is enough, in any process."""
         return self._explaining.explain(slate, item_id)
 
+    def explanations(self, slate: Slate | str) -> tuple[Explanation, ...]:
+        """Return why each item stood in a slate, best first; a slate's id is enough."""
+        return self._explaining.explanations(slate)
+
     def stages(self) -> tuple[str, ...]:
         """Return the steps of a request, in order, as they are now."""
         return self._replica.follow().pipeline.describe()

@@ -129,11 +129,16 @@ def test_explanations_are_the_same_and_need_a_log(pair: Pair) -> None:
         slate = asked.recommend("ann", 3, now=NOW)
         by_slate = asked.explain(slate, slate[1].item_id)
         assert asked.explain(slate.id, slate[1].item_id).sentence == by_slate.sentence
+        every = asked.explanations(slate.id)
+        assert [one.item_id for one in every] == [line.item_id for line in slate]
+        assert every[1].sentence == by_slate.sentence
         told.append((by_slate.item_id, by_slate.sentence, by_slate.contributions, by_slate.events))
         with pytest.raises(NotShown, match="was not in slate"):
             asked.explain(slate, "nothing")
         with pytest.raises(NotShown, match="never logged"):
             asked.explain("f" * 32, slate[0].item_id)
+        with pytest.raises(NotShown):
+            asked.explanations("f" * 32)
     assert told[0] == told[1]
     assert by_slate.trace
     unlogged = pair.client.recommend("ann", 3, now=NOW, log=False)

@@ -37,8 +37,14 @@ class Explaining:
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; raises NotShown."""
-        wanted = one_id(item_id, "item_id")
-        found = self._found(slate)
+        return self._explained(self._found(slate), one_id(item_id, "item_id"))
+
+    def explanations(self, slate: Slate | str) -> tuple[Explanation, ...]:
+        """Return why each item stood in a slate, best first; raises NotShown."""
+        found, ids = self._found(slate), self._replica.follow().columns.ids
+        return tuple(self._explained(found, ids[number]) for number in found.items.tolist())
+
+    def _explained(self, found: Impression, wanted: str) -> Explanation:
         columns = self._replica.follow().columns
         number = columns.number_of.get(wanted, -1)
         place = np.flatnonzero(found.items == number)
@@ -65,11 +71,6 @@ class Explaining:
         # Records of before 0.1 do not say who scored them: it was the trees, where there are any.
         trees = not scored_by or Ranker.name in scored_by
         return explanation.explain(shown, self._model(found.snapshot) if trees else None)
-
-    def shown(self, slate: Slate | str) -> tuple[str, ...]:
-        """Return the ids of the items that stood in a slate, best first; raises NotShown."""
-        found, ids = self._found(slate), self._replica.follow().columns.ids
-        return tuple(ids[number] for number in found.items.tolist())
 
     def _found(self, slate: Slate | str) -> Impression:
         slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")

@@ -227,16 +227,22 @@ class Client:
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; a slate's id is enough. It must have been logged."""
+        return self._explained(slate, {"item_id": one_id(item_id, "item_id")})[0]
+
+    def explanations(self, slate: Slate | str) -> tuple[Explanation, ...]:
+        """Return why each item stood in a slate, best first. It must have been logged."""
+        return self._explained(slate, {})
+
+    def _explained(self, slate: Slate | str, params: Mapping[str, str]) -> tuple[Explanation, ...]:
         slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")
         path = f"/v1/slates/{quote(slate_id, safe='')}/reasons"
-        params = {"item_id": one_id(item_id, "item_id")}
         try:
             data = self._connection.ask("GET", path, harmless=True, params=params)
         except NotFound as error:
             from penchant.rank.explain.explaining import NotShown
 
             raise NotShown(str(error)) from error
-        return answers.explanation(data["explanations"][0])
+        return tuple(answers.explanation(one) for one in data["explanations"])
 
     def stages(self) -> NoReturn:
         """Raise NotOverHttp: the steps of a request are printed where the shelf lies."""

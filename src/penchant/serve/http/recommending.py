@@ -210,8 +210,8 @@ async def reasons(reception: Reception, call: Call) -> Response:
 
     def work() -> bytes:
         engine = reception.engine
-        items = wanted or engine._explaining.shown(slate)
-        found = [engine.explain(slate, item) for item in items]
+        one_by_one = (engine.explain(slate, item) for item in wanted)
+        found = tuple(one_by_one) if wanted else engine.explanations(slate)
         return orjson.dumps({"slate_id": slate, "explanations": found})
 
     return Response(await reception.reasons.run(work), media_type=JSON)
