@@ -41,7 +41,8 @@ class Recency:
             weight = (liked.moments == 0).astype(np.float64)
         else:
             weight = np.exp2(-liked.moments / self.moments_half)
-        weight = weight * np.exp2(-np.maximum(now - liked.times, 0.0) / (DAY * self.days_half))
+        if np.isfinite(self.days_half):
+            weight = weight * np.exp2(-np.maximum(now - liked.times, 0.0) / (DAY * self.days_half))
         out: Floats = ((weight + self.floor) * liked.strengths).astype(np.float32)
         return out
 
@@ -85,7 +86,8 @@ class Factors:
 
     The person's vector is x = (Y'Y + Y'(C - I)Y + reg I)^-1 Y'c with confidence c = alpha * weight
     of what was wanted, so anyone with one known item has one, stored or not. A history shorter than
-    the factors is a small correction of (Y'Y + reg I)^-1 (Woodbury 1950).
+    the factors is solved for in its own length (Woodbury 1950): with R its rows, d = alpha * weight
+    and D diagonal of it, A = Y'Y + reg I, x = A^-1 R' (I + D R A^-1 R')^-1 (1 + d).
     """
 
     def __init__(
@@ -115,15 +117,13 @@ class Factors:
     def _person(
         self, rows: npt.NDArray[np.float64], confidence: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.floating]:
-        right = rows.T @ (1.0 + confidence)
+        counted = 1.0 + confidence
         if 2 * len(rows) > len(self._gram):
-            return np.linalg.solve(self._gram + (rows.T * confidence) @ rows, right)
+            return np.linalg.solve(self._gram + (rows.T * confidence) @ rows, rows.T @ counted)
         spread = rows @ self._inverse
-        start = self._inverse @ right
-        inner = np.eye(len(rows)) + confidence[:, None] * (spread @ rows.T)
-        found: npt.NDArray[np.floating] = start - spread.T @ np.linalg.solve(
-            inner, confidence * (rows @ start)
-        )
+        inner = confidence[:, None] * (spread @ rows.T)
+        inner.flat[:: len(rows) + 1] += 1.0
+        found: npt.NDArray[np.floating] = np.linalg.solve(inner, counted) @ spread
         return found
 
     def fold(self, tail: Events, *, anew: bool = False) -> None:

@@ -50,7 +50,7 @@ class Scores:
         """Return at most `k` item numbers, best first, all of them allowed and with an opinion."""
         values, items = self.values, self.items
         may = allowed if allowed is None or items is None else allowed[items]
-        if may is not None:
+        if may is not None and len(may) != len(values):
             values, may = values[: len(may)], may[: len(values)]
         kept = _likely(values, may, k)
         if kept is None and may is not None:
