@@ -50,6 +50,9 @@ MATCH = (
     "text_recent",
     "text_best",
 )
+_ITEM = slice(len(ITEM))
+_PERSON = slice(len(ITEM), len(ITEM) + len(PERSON))
+_MATCH = slice(len(ITEM) + len(PERSON), None)
 _LONGER = np.array([[7], [4]], dtype=np.float32)
 
 
@@ -80,8 +83,8 @@ class FeatureBuilder:
             names = self._named[candidates.names] = _named(candidates.names)
         # A row for each feature: written, and read by the trees, as one piece.
         rows = np.empty((len(names), n), dtype=np.float32)
-        ends = np.cumsum((sources, sources, sources, len(ITEM), len(PERSON))).tolist()
-        scores, ranks, gaps, item, person, match = np.split(rows, ends)
+        scores, ranks, gaps = rows[: 3 * sources].reshape(3, sources, n)
+        item, person, match = (rows[3 * sources :][part] for part in (_ITEM, _PERSON, _MATCH))
         scores[:] = candidates.features.T
         _compare(scores, ranks, gaps)
         self._item(query, candidates.items, item)
@@ -184,7 +187,7 @@ def _compare(scores: Floats, ranks: Floats, gaps: Floats) -> None:
     np.subtract(best, below, out=gaps)
     gaps[unknown] = 0.0
     # Of distances from the best, which are small numbers, not of the scores.
-    count = np.maximum(np.count_nonzero(known, axis=1), 1)
+    count = np.maximum(known.sum(axis=1), 1)
     mean = gaps.sum(axis=1, dtype=np.float64) / count
     squares = np.einsum("sn,sn->s", gaps, gaps, dtype=np.float64) / count
     spread = np.sqrt(np.maximum(squares - mean**2, 0.0))
