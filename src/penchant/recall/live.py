@@ -17,9 +17,9 @@ import numpy.typing as npt
 from penchant.recall.sparse import SparseRows
 from penchant.types import Floats, Ids
 
-MOST = 640  # pairs of an item from which on the older ones are summed up
-TIMED = 128  # pairs of an item that keep their times then
-SUMMED = 384  # sums of an item that are kept, the largest
+MOST = 2048  # pairs of an item from which on the older ones are summed up
+TIMED = 256  # pairs of an item that keep their times then
+SUMMED = 1280  # sums of an item that are kept, the largest
 Weights = npt.NDArray[np.float64]
 
 
