@@ -53,7 +53,7 @@ class Scores:
         if may is not None and len(may) != len(values):
             values, may = values[: len(may)], may[: len(values)]
         kept = _likely(values, may, k)
-        if kept is None and may is not None:
+        if kept is None and may is not None and len(values) >= 8 * _COLUMNS * k:
             # Many of the best may not be shown.
             kept = _likely(np.where(may, values, np.float32(-np.inf)), None, k)
         if kept is None:
