@@ -16,6 +16,9 @@ explores pays here and is not paid.
 mind_sample: trained on the click histories and the first three days, then `rank` of each
 impression's list, told the click. NDCG@10 and AUC of each impression, averaged. Lists are as long
 as they were, and were shown in an order that says nothing.
+
+Arms with "context told" say with each request what the log tells of its circumstances: the part of
+the day and whether it is a weekend, of online_retail the country too.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,7 @@ class Arm:
     told: bool = True  # co-visitation hears of what is recorded
     texts: bool = True  # texts tell what is expected of an item nobody has seen
     seeds: tuple[int, ...] = (0,)
+    context: bool = False  # requests say in what circumstances they are made
 
 
 SHIPPED = Policy()
@@ -69,6 +74,8 @@ ARMS = (
     Arm("co-visitation not told", told=False),
     Arm("answers never followed", replace(SHIPPED, answers="never")),
     Arm("answers always followed", ALWAYS),
+    Arm("context told", context=True),
+    Arm("answers always followed, context told", ALWAYS, context=True),
     Arm("answers followed, taste too", ALWAYS, {"taste": 1.0}),
     Arm("one place explored", ONE, seeds=(0, 1, 2)),
     Arm("one place explored, not by text", ONE, texts=False, seeds=(0, 1, 2)),
@@ -111,13 +118,13 @@ def main() -> None:
             if not (folder / "trained").exists():
                 folder.mkdir(parents=True, exist_ok=True)
                 build(bar, folder / "trained")
-            measure(name, folder, lambda e, walk=walk: walk(bar, e, options.limit), options)
+            measure(name, folder, lambda e, c, walk=walk: walk(bar, e, c, options.limit), options)
 
 
 def measure(
     name: str,
     folder: Path,
-    walk: Callable[[penchant.Engine], Walked],
+    walk: Callable[[penchant.Engine, bool], Walked],
     options: argparse.Namespace,
 ) -> None:
     """Walk every arm on a copy of the trained shelf, and print it against the first."""
@@ -131,7 +138,7 @@ def measure(
         for seed in arm.seeds[: options.seeds]:
             began = time.perf_counter()
             with copied(folder, arm, seed) as (engine, feedback):
-                found = walk(engine)
+                found = walk(engine, arm.context)
                 if feedback is not None:
                     found.facts |= facts(feedback)
             lines = {"data": name, "arm": arm.name, "seed": seed, **summed(found, shipped)}
@@ -193,14 +200,17 @@ def build_retail(bar: Any, folder: Path) -> None:
         engine.train()
 
 
-def walk_retail(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
+def walk_retail(bar: Any, engine: penchant.Engine, context: bool, limit: int) -> Walked:
     """Ask at each moment, then tell what was bought."""
     task = bar.task("online_retail", most=2**31)
+    events = pl.read_parquet(bar.DATA / "online_retail" / "events.parquet")
+    countries = dict(events.select("user_id", "country").unique("user_id").iter_rows())
     out = Walked()
     shown: set[str] = set()
     explored: list[bool] = []
     for user, at, basket, _ in task.moments[:limit]:
-        slate = engine.recommend(user, 10, now=float(at))
+        said = circumstances(at) | {"country": countries[user]} if context else None
+        slate = engine.recommend(user, 10, now=float(at), context=said)
         ranked = [one.item_id for one in slate]
         bought = set(basket)
         new = {item for item in bought if item not in task.popular}
@@ -257,7 +267,7 @@ def build_mind(bar: Any, folder: Path) -> None:
         engine.train()
 
 
-def walk_mind(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
+def walk_mind(bar: Any, engine: penchant.Engine, context: bool, limit: int) -> Walked:
     """Rank each list, then tell what was clicked."""
     events, cut = read_mind(bar)
     lists = (
@@ -267,7 +277,8 @@ def walk_mind(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
     )
     out = Walked()
     for _, user, at, items, values in lists.head(limit).iter_rows():
-        slate = engine.rank(user, items, now=float(at))
+        said = circumstances(at) if context else None
+        slate = engine.rank(user, items, now=float(at), context=said)
         clicked = {item for item, value in zip(items, values, strict=True) if value > 0}
         ranked = [one.item_id for one in slate]
         hits = [item in clicked for item in ranked]
@@ -280,6 +291,13 @@ def walk_mind(bar: Any, engine: penchant.Engine, limit: int) -> Walked:
             out.rate_alone.append(gain([hits[place] for place in best], len(clicked)))
         tell(engine, slate, [item for item in ranked if item in clicked], "click")
     return out
+
+
+def circumstances(at: float) -> dict[str, str]:
+    """Return what the time of a request says of its circumstances."""
+    moment = datetime.fromtimestamp(at, UTC)
+    part = ("night", "morning", "afternoon", "evening")[moment.hour // 6]
+    return {"time": part, "day": "weekend" if moment.weekday() >= 5 else "workday"}
 
 
 def gain(hits: list[bool], wanted: int, k: int = 10) -> float:
@@ -326,7 +344,7 @@ def facts(feedback: Feedback) -> dict[str, Any]:
     weights = feedback.following.at(float("inf"))
     return {
         "joined": feedback.attribution.tally.joined,
-        "weights": [round(weights.said, 2), round(weights.rate, 2)],
+        "weights": [round(weights.said, 2), round(weights.rate, 2), round(weights.context, 2)],
     }
 
 

@@ -4,7 +4,8 @@ What nobody has been shown has no rate, and what has no rate is not shown. So th
 given to the fresh and the uncertain of the better part of the pool: each in proportion to the
 chance that it is the best of them for this person. Of every such candidate a rate is drawn from
 what is believed of it: a gamma whose mean its text tells (`feedback/appeal.py`) and its own answers
-correct (Thompson, 1933; Chapelle and Li, 2011), times exp(z) of its score. The highest is shown.
+correct (Thompson, 1933; Chapelle and Li, 2011), times exp(z) of its score, and times what the
+context of the request is known to add (`feedback/contexts.py`). The highest is shown.
 
 The chance of each choice is estimated by drawing again, and logged with the slate: whoever learns
 from it, or evaluates another policy on it, needs to know. The same request draws the same.
@@ -90,7 +91,7 @@ class Exploration:
         rng = np.random.default_rng([self._seed, query.user + 1, round(query.now * 1e6) % 2**63])
         score = candidates.scores.astype(np.float64)
         z = (score[may] - score.mean()) / (score.std() + 1e-6)
-        drawn = z + self._draw(candidates.items[may], query.now, rng)
+        drawn = z + self._draw(candidates.items[may], query, rng)
         chosen: list[int] = []
         chances: list[float] = []
         for _ in range(places):
@@ -100,8 +101,9 @@ class Exploration:
             drawn[:, best[0]] = -np.inf
         return may[chosen], chances
 
-    def _draw(self, items: Ids, now: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    def _draw(self, items: Ids, query: Query, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """Return float64[1 + DRAWS, n]: logs of rates against the mean, as they are believed."""
+        now = query.now
         rate = self._feedback.rates.at(items, now)
         n = len(items)
         answers = expected = np.zeros(n)
@@ -115,4 +117,9 @@ class Exploration:
                 prior = appeal.draw(self._vectors.rows(items), rng, 1 + DRAWS)
         believed = SHAPE / np.exp(prior) + expected
         shape = np.broadcast_to(answers + SHAPE, believed.shape)
-        return np.log(np.maximum(rng.standard_gamma(shape), 1e-12) / believed)
+        drawn: npt.NDArray[np.float64] = np.log(
+            np.maximum(rng.standard_gamma(shape), 1e-12) / believed
+        )
+        if query.context:
+            drawn += self._feedback.contexts.lift(items, now, query.context)
+        return drawn

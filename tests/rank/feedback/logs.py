@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,11 @@ from penchant.store.log import Events
 NAMES = ("click", "purchase", "impression")
 
 
-def shown(rows: list[tuple[int, float, list[int]]], first: int = 1) -> Shown:
+def shown(
+    rows: list[tuple[int, float, list[int]]],
+    first: int = 1,
+    contexts: tuple[Mapping[str, Any] | None, ...] = (),
+) -> Shown:
     """Slates of (user, time, items); slate n is called `s<n>`."""
     sizes = [len(items) for _, _, items in rows]
     return Shown(
@@ -24,6 +30,7 @@ def shown(rows: list[tuple[int, float, list[int]]], first: int = 1) -> Shown:
         starts=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype(np.int64),
         items=np.array([i for _, _, items in rows for i in items], dtype=np.int32),
         propensities=np.array([0.5] * sum(sizes), dtype=np.float32),
+        contexts=contexts,
     )
 
 
@@ -63,4 +70,5 @@ def part(columns: Shown | Events, begin: int, end: int) -> Shown | Events:
         starts=starts - starts[0],
         items=columns.items[starts[0] : starts[-1]],
         propensities=columns.propensities[starts[0] : starts[-1]],
+        contexts=columns.contexts[begin:end],
     )

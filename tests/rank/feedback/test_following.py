@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penchant.ingest.kinds import Kinds
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.feedback import Feedback
-from penchant.rank.feedback.following import RATE, SAID, Following, Weights
+from penchant.rank.feedback.following import CONTEXT, RATE, SAID, Following, Weights
 from penchant.rank.feedback.proximal import Proximal
 from penchant.store.impressions import Shown
 from penchant.store.log import Events
@@ -54,20 +54,25 @@ class World:
         self.rows = rng.normal(size=(N_ITEMS, 4)).astype(np.float32)
         self.rows /= np.linalg.norm(self.rows, axis=1, keepdims=True)
         self.h = np.array([0.9, 0.3, 0.3, 0.1], dtype=np.float32)
-        slates, clicks = [], []
+        slates, clicks, contexts = [], [], []
         for n in range(N_SLATES):
             items = rng.permutation(N_ITEMS)[:N_LINES]
             said = np.sort(rng.normal(size=N_LINES))[::-1]
             rate = rng.normal(size=N_LINES)
-            names = ("text", SAID, RATE)
-            columns = np.stack((said, said, rate), axis=1).astype(np.float32)
-            self.features[f"s{n + 1}"] = (names, columns)
-            by = {"rate": rate, "said": said, "taste": 3 * self.rows[items, 0]}[wanted]
+            names, columns = ("text", SAID, RATE), [said, said, rate]
+            context = rng.normal(size=N_LINES)
+            if wanted == "context" or n % 3:  # a request may say nothing of its circumstances
+                names, columns = (*names, CONTEXT), [*columns, context]
+            self.features[f"s{n + 1}"] = names, np.stack(columns, axis=1).astype(np.float32)
+            contexts.append({"device": f"d{n % 5}", "hour": n % 7} if CONTEXT in names else None)
+            taste = 3 * self.rows[items, 0]
+            by = {"rate": rate, "said": said, "taste": taste, "context": context}[wanted]
             chosen = int(rng.choice(N_LINES, p=np.exp(2 * by) / np.exp(2 * by).sum()))
             slates.append((n % 7, 60.0 * n, items.tolist()))
             named = f"s{n + 1}" if rng.random() < 0.5 else None
             clicks.append((n % 7, int(items[chosen]), 60.0 * n + 20, 0, named))
-        self.shown, self.events = shown(slates), events(clicks)
+        self.shown = shown(slates, contexts=tuple(contexts))
+        self.events = events(clicks)
 
     def feedback(self, rate: float = 0.3, taste: float = 0.0) -> Feedback:
         def of(ids):
@@ -76,7 +81,8 @@ class World:
         following = Following(
             rate, taste, of, lambda user, now: self.h, lambda items: self.rows[items], 4
         )
-        return Feedback(FeedbackConfig(rate=rate, taste=taste), Kinds(), following)
+        config = FeedbackConfig(rate=rate, taste=taste, contexts=4)
+        return Feedback(config, Kinds(), following)
 
 
 def test_weights_begin_as_the_snapshot_says() -> None:
@@ -95,6 +101,12 @@ def test_weights_go_to_what_answers_follow() -> None:
     assert one.following.at(end).said < 0.4
     assert other.following.at(end).said > 1.0
     assert other.following.at(end).rate < 0.4
+    by_context = World(0, wanted="context")
+    third = by_context.feedback()
+    third.fold(by_context.shown, by_context.events)
+    third.settle()
+    assert third.following.at(end).context > 1.0
+    assert max(one.following.at(end).context, other.following.at(end).context) < 0.4
 
 
 def test_taste_moves_where_answers_point() -> None:
@@ -164,6 +176,17 @@ def test_the_state_does_not_depend_on_how_the_logs_were_read_nor_on_restarts(
     assert one is not None
     assert other is not None
     assert one.lift.tobytes() == other.lift.tobytes()
+    assert whole.following.at(end).context == parts.following.at(end).context
+    lifted = 0
+    for context in [{"device": f"d{n}"} for n in range(5)] + [{"hour": n} for n in range(7)]:
+        lift = whole.contexts.lift(everything, end, context)
+        assert lift.tobytes() == parts.contexts.lift(everything, end, context).tobytes()
+        lifted += bool(lift.any())
+    assert lifted == 4
+    one, other = whole.contexts.kept(), parts.contexts.kept()
+    assert {name: a.tobytes() for name, a in one.items()} == {
+        name: a.tobytes() for name, a in other.items()
+    }
 
 
 def test_a_file_that_is_no_state_is_passed_over(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import penchant
 from penchant.ingest.kinds import Kinds
 from penchant.rank.feedback import reading
 from penchant.rank.feedback.feedback import Feedback
-from penchant.rank.feedback.following import SAID
+from penchant.rank.feedback.following import CONTEXT, SAID
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
 from penchant.rank.pipeline import load_pipeline
@@ -96,6 +96,56 @@ def test_answers_come_through_the_store_and_move_what_is_shown(
     assert one is not None
     assert other is not None
     np.testing.assert_array_equal(one.answers, other.answers)
+
+
+def test_what_suits_a_context_comes_first_in_it(
+    engine: penchant.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two items of a list are clicked, one on phones and one at desks: the rate cannot tell."""
+    feedback, store = joined(engine), engine._store
+    ids = engine._replica.follow().columns.ids
+    rng = np.random.default_rng(0)
+    suits, start = {"phone": ids[7], "desktop": ids[11]}, 2_000_000_000.0
+    others = [one for one in ids if one not in suits.values()]
+    for n in range(2 * ROUNDS):
+        device, now = ("phone", "desktop")[n % 2], start + 60.0 * n
+        items = [*rng.choice(others, 8, replace=False).tolist(), *suits.values()]
+        slate = engine.rank("somebody", items, now=now, context={"device": device, "odd": [n]})
+        store.impressions.flush()
+        click = {"user_id": "somebody", "item_id": suits[device], "slate_id": slate.id}
+        engine.record(click | {"timestamp": now + 5.0}, now=now + 5.0)
+        catch_up(feedback, store.impressions, store.log)
+    feedback.settle()
+    end = start + 120.0 * ROUNDS
+    assert feedback.following.at(end).context > 0.3
+    for device, item in suits.items():
+        last = engine.rank(
+            "another", [*ids[:7], *suits.values()], now=end, context={"device": device}
+        )
+        assert last[0].item_id == item
+        told = engine.explain(last, item)
+        assert sum(one.weight for one in told.contributions) == pytest.approx(
+            last[0].score, abs=1e-4
+        )
+        circumstances = "how much more it is chosen in circumstances like these"
+        assert [one.weight > 0.3 for one in told.contributions if one.name == circumstances] == [
+            True
+        ]
+    neither = engine.rank("another", [*ids[:7], *suits.values()], now=end)
+    assert CONTEXT not in neither.trace.pool.names  # type: ignore[union-attr]
+    store.impressions.flush()
+    catch_up(feedback, store.impressions, store.log)
+    # Another process reads both logs from the start, in small parts, and knows the same.
+    monkeypatch.setattr(reading, "PART", 7)
+    again = opened(engine)
+    catch_up(again, store.impressions, store.log)
+    again.settle()
+    assert again.following.at(end) == feedback.following.at(end)
+    every = np.arange(len(ids), dtype=np.int32)
+    for device in suits:
+        one, other = (f.contexts.lift(every, end, {"device": device}) for f in (feedback, again))
+        assert one.any()
+        assert one.tobytes() == other.tobytes()
 
 
 def test_what_is_recommended_is_not_moved_unless_that_is_wanted(engine: penchant.Engine) -> None:

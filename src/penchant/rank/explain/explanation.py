@@ -18,6 +18,7 @@ import numpy as np
 
 from penchant.rank.explain.sentences import (
     AGE,
+    CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
     CHOSEN_WHEN_SHOWN,
     HISTORY,
@@ -36,6 +37,7 @@ from penchant.rank.explain.sentences import (
     sentence,
     told,
 )
+from penchant.rank.feedback.contexts import IN_CONTEXT
 from penchant.rank.scorers.terms import (
     ANSWERED,
     CROWD,
@@ -142,6 +144,7 @@ def contributions(
     words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
     later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
     answered, followed = parts.pop(ANSWERED, 0.0), parts.pop(FOLLOWED, 0.0)
+    in_context = parts.pop(IN_CONTEXT, 0.0)
     asked = WORDS in shown.scored_by
     causes: dict[str, float] = defaultdict(float)
     hints: tuple[Reason, ...] = ()
@@ -156,7 +159,7 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        rest = words + found_words + later + crowd + answered + followed
+        rest = words + found_words + later + crowd + answered + in_context + followed
         causes[TREES] += shown.score - rest
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
@@ -167,6 +170,7 @@ def contributions(
     causes[WORDS_CAUSE] += words
     causes[LETTERS] += found_words
     causes[CHOSEN_WHEN_SHOWN] += answered
+    causes[CHOSEN_IN_CONTEXT] += in_context
     causes[TASTE] += followed
     ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
     out = [Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9]

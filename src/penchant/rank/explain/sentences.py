@@ -13,6 +13,7 @@ WORDS_CAUSE = "close in meaning to your words"
 LETTERS = "the very words you used"
 POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
+CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
 NEW, AGE = "new here", "its age"
 NOBODY = "nobody chose it yet"
 PERSON = "you and this moment"
@@ -38,6 +39,7 @@ _CLAUSES = {
     LETTERS: "your words are in its text",
     POPULAR: "many want it now",
     CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
+    CHOSEN_IN_CONTEXT: "it is chosen more in circumstances like these",
     "rising": "demand for it is rising",
     NEW: "it is new here",
     "your categories": "it is of a kind you choose",

@@ -17,6 +17,7 @@ Both times are those of the logs (`Clock`), never of the machine that reads them
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_right
 from collections import deque
@@ -155,6 +156,7 @@ class Attribution:
                     one.items.tolist(),
                     one.propensities.tolist(),
                     sorted(one.answered or ()),
+                    list(one.context),
                 ]
                 for one in self.slates
             ],
@@ -168,9 +170,12 @@ class Attribution:
     def resume(self, kept: Mapping[str, Any]) -> None:
         """Go on from where another was, of the same settings."""
         self.slates = RecentSlates(self._config.slates)
-        for number, slate_id, user, time, variant, items, chances, answered in kept["slates"]:
+        for number, slate_id, user, time, variant, items, chances, answered, said in kept["slates"]:
             slate = RecentSlate(
-                number, slate_id, user, time, variant, array("i", items), array("f", chances)
+                *(number, slate_id, user, time, variant),
+                array("i", items),
+                array("f", chances),
+                tuple(sys.intern(one) for one in said),
             )
             slate.answered = {(place, kind) for place, kind in answered} or None
             self.slates.add(slate)

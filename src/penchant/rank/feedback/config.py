@@ -11,8 +11,10 @@ class FeedbackConfig(BaseModel):
     An event answers a slate of the last `window` seconds; it waits at most `patience` seconds, in
     the time of the log, for a slate that is still on its way to disk. At most `slates` slates are
     remembered, half a kilobyte each, in every process that answers. In `half_life` seconds an
-    exposure and its answer come to count half. `rate` is how fast the weights of a score follow
-    the answers, 0 for not at all, `taste` the same of what texts a person likes.
+    exposure and its answer come to count half. How much more an item is answered in a context is
+    counted for at most `contexts` values of contexts, the most shown; 0 for none. `rate` is how
+    fast the weights of a score follow the answers, 0 for not at all, `taste` the same of what texts
+    a person likes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,5 +23,6 @@ class FeedbackConfig(BaseModel):
     patience: float = Field(default=10.0, ge=0)
     slates: int = Field(default=100_000, ge=1)
     half_life: float = Field(default=172_800.0, ge=3_600.0)
+    contexts: int = Field(default=48, ge=0, le=1000)
     rate: float = Field(default=0.3, ge=0)
     taste: float = Field(default=0.0, ge=0)

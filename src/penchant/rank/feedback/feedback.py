@@ -1,8 +1,8 @@
 """What is learned between two trainings from slates and their answers, as one fold over both logs.
 
-Joined first (`attribution`), then counted (`rates`) and followed (`following`). All of it is a
-function of the two logs: read in any parts, side by side, it ends in the same state, so that a
-process that was killed has it back by reading them again.
+Joined first (`attribution`), then counted (`rates`, `contexts`) and followed (`following`). All of
+it is a function of the two logs: read in any parts, side by side, it ends in the same state, so
+that a process that was killed has it back by reading them again.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from penchant.rank.feedback.appeal import Appeal, fit
 from penchant.rank.feedback.attribution import Answers, Attribution
 from penchant.rank.feedback.clock import Clock
 from penchant.rank.feedback.config import FeedbackConfig
+from penchant.rank.feedback.contexts import Contexts
 from penchant.rank.feedback.following import Following
 from penchant.rank.feedback.rates import Rates
 from penchant.store.impressions import Shown
@@ -29,7 +30,7 @@ from penchant.store.log import Events
 from penchant.store.vectors import Vectors
 from penchant.types import Floats
 
-VERSION = "1"  # of the form of a saved state
+VERSION = "2"  # of the form of a saved state
 _WANTED = -1  # a kind of answer beside those of the log: the first that shows a wish
 
 
@@ -43,6 +44,7 @@ class Feedback:
         self.config = config
         self.following = following
         self.rates = Rates(config.half_life)
+        self.contexts = Contexts(self.rates, config.half_life, config.contexts)
         self.attribution = Attribution(config, kinds)
         self.shown_until, self.told_until = 0, 0
         self._wanted_from = np.float32(kinds.config.wanted_from)
@@ -87,6 +89,7 @@ class Feedback:
         with self._lock:
             arrays = {f"rates.{name}": one for name, one in self.rates.kept().items()}
             arrays |= {f"following.{name}": one for name, one in self.following.kept().items()}
+            arrays |= {f"contexts.{name}": one for name, one in self.contexts.kept().items()}
             said = {
                 "mark": self._mark(mark),
                 "shown_until": self.shown_until,
@@ -118,6 +121,7 @@ class Feedback:
 
         with self._lock:
             self.rates.resume(part("rates."))
+            self.contexts.resume(part("contexts."))
             self.following.resume(part("following."))
             self.attribution.resume(said["attribution"])
             self._clock.resume(said["clock"])
@@ -140,6 +144,7 @@ class Feedback:
             places[line].astype(np.int32),
             np.repeat(shown.times, sizes)[line],
         )
+        self.contexts.show(shown, known)
 
     def _learn(self, answers: Answers) -> Answers:
         if not len(answers):
@@ -150,6 +155,12 @@ class Feedback:
         for n in np.flatnonzero(wanted).tolist():
             # A purchase after a click is the same wish.
             wanted[n] = answers.slates[n].answer(int(answers.places[n]), _WANTED)
-        self.rates.answer(answers.items[wanted], answers.places[wanted], answers.times[wanted])
+        columns = answers.items[wanted], answers.places[wanted], answers.times[wanted]
+        self.rates.answer(*columns)
+        self.contexts.answer(
+            *columns,
+            answers.numbers[wanted],
+            [answers.slates[n].context for n in np.flatnonzero(wanted).tolist()],
+        )
         self.following.fold(answers, wanted)
         return answers

@@ -2,11 +2,12 @@
 
 A candidate's score is
 
-    s_j = w_0 z_j + w_1 r_j + sum_i d_i h_i v_ji
+    s_j = w_0 z_j + w_1 r_j + w_2 c_j + sum_i d_i h_i v_ji
 
 where z is what the snapshot's scorer says (mean 0, spread 1 over the candidates), r the log of the
-item's rate against the mean (`rates`), and the sum the terms of the first scorer (`affinity`) with
-what theta has moved since the training. It begins at w = (1, 0) and d = 0: what the snapshot says.
+item's rate against the mean (`rates`), c what the context of the request adds to it (`contexts`; 0
+where there is none), and the sum the terms of the first scorer (`affinity`) with what theta has
+moved since the training. It begins at w = (1, 0, 0) and d = 0: what the snapshot says.
 
 Each answer is one step of FTRL-Proximal against -log(exp s_answered / sum over the lines of the
 slate exp s_j) (the multinomial logit of a choice; McFadden, 1974), at the features as they were
@@ -28,7 +29,9 @@ from penchant.rank.feedback.attribution import Answers
 from penchant.rank.feedback.proximal import Proximal
 from penchant.types import Floats, Ids, Times
 
-SAID, RATE = "live:said", "live:rate"  # columns of an impression: z and r as they were shown
+# Columns of an impression: z, r and c as they were shown.
+SAID, RATE, CONTEXT = "live:said", "live:rate", "live:context"
+BEGUN = (1.0, 0.0, 0.0)
 HOUR = 3600.0
 KEPT = 1000  # hours whose weights are remembered, for questions about a moment that has passed
 MOST = 200  # lines of a slate that are learned from, the first
@@ -41,11 +44,13 @@ Rows = Callable[[Ids], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The weights at a moment: of what the scorer says, of the rate, and of taste, float64[d]."""
+    """The weights at a moment: of what the scorer says, of the rate, of taste, float64[d], and of
+    the context."""
 
     said: float = 1.0
     rate: float = 0.0
     taste: Floats | None = None
+    context: float = 0.0
 
 
 class Following:
@@ -66,7 +71,7 @@ class Following:
         dimension: int = 0,
     ) -> None:
         self._shown, self._interest, self._rows = shown, interest, rows
-        self._mix = Proximal([1.0, 0.0], rate) if rate > 0 else None
+        self._mix = Proximal(BEGUN, rate) if rate > 0 else None
         self._taste: Proximal | None = None
         if taste > 0 and dimension and interest is not None and rows is not None:
             self._taste = Proximal(np.zeros(dimension), taste)
@@ -115,7 +120,9 @@ class Following:
             "steps": np.array([self.steps]),
             "until": np.array([self._until]),
             "times": times,
-            "weights": np.array([[one.said, one.rate] for one in weights]).reshape(-1, 2),
+            "weights": np.array([[one.said, one.rate, one.context] for one in weights]).reshape(
+                -1, 3
+            ),
         }
         if self._mix is not None:
             out["mix"] = self._mix.kept()
@@ -135,8 +142,10 @@ class Following:
         self._known = (
             kept["times"],
             tuple(
-                Weights(said, rate, taste)
-                for (said, rate), taste in zip(kept["weights"].tolist(), tastes, strict=True)
+                Weights(said, rate, taste, context)
+                for (said, rate, context), taste in zip(
+                    kept["weights"].tolist(), tastes, strict=True
+                )
             ),
         )
         self._now = self._weighed() if self.steps else self._begun
@@ -148,8 +157,11 @@ class Following:
         if SAID not in names or place >= MOST or len(items) < 2 or len(features) != len(items):
             return
         items, features = items[:MOST], features[:MOST]
-        mixed = features[:, [names.index(SAID), names.index(RATE)]].astype(np.float64)
-        weights = np.array([1.0, 0.0]) if self._mix is None else self._mix.weights
+        mixed = np.zeros((len(features), len(BEGUN)))
+        for column, name in enumerate((SAID, RATE, CONTEXT)):
+            if name in names:
+                mixed[:, column] = features[:, names.index(name)]
+        weights = np.array(BEGUN) if self._mix is None else self._mix.weights
         scores = mixed @ weights
         products = None
         if self._taste is not None and self._interest is not None and self._rows is not None:
@@ -173,6 +185,7 @@ class Following:
             1.0 if self._mix is None else max(0.0, float(self._mix.weights[0])),
             0.0 if self._mix is None else max(0.0, float(self._mix.weights[1])),
             None if self._taste is None else self._taste.weights.astype(np.float32),
+            0.0 if self._mix is None else max(0.0, float(self._mix.weights[2])),
         )
 
     def _remember(self, answered: float) -> None:

@@ -7,13 +7,17 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator
 
+from penchant.rank.feedback.contexts import told
 from penchant.store.impressions import Shown
 
 
 class RecentSlate:
     """One slate in memory: what was shown, to whom and when, and what of it was answered."""
 
-    __slots__ = ("answered", "id", "items", "number", "propensities", "time", "user", "variant")
+    __slots__ = (
+        *("answered", "context", "id", "items", "number", "propensities", "time", "user"),
+        "variant",
+    )
 
     def __init__(
         self,
@@ -24,6 +28,7 @@ class RecentSlate:
         variant: str,
         items: array[int],
         propensities: array[float],
+        context: tuple[str, ...] = (),
     ) -> None:
         self.number = number
         self.id = slate_id
@@ -32,6 +37,7 @@ class RecentSlate:
         self.variant = variant
         self.items = items
         self.propensities = propensities
+        self.context = context
         self.answered: set[tuple[int, int]] | None = None  # (place, kind)
 
     def place(self, item: int) -> int:
@@ -135,4 +141,5 @@ def recent_slates(shown: Shown) -> Iterator[RecentSlate]:
             shown.variants[at],
             items[own],
             propensities[own],
+            told(shown.contexts[at]) if shown.contexts else (),
         )

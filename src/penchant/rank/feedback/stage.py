@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.rank.feedback.contexts import IN_CONTEXT, told
 from penchant.rank.feedback.feedback import Feedback
-from penchant.rank.feedback.following import RATE, SAID
+from penchant.rank.feedback.following import CONTEXT, RATE, SAID
 from penchant.rank.scorers.affinity import read_interest
 from penchant.rank.scorers.fusion import standardised
 from penchant.rank.scorers.scorer import Scorer
@@ -23,7 +24,8 @@ class ForAnswers:
     """A scorer whose score moves with the answers to what was shown (`feedback/following.py`).
 
     Its terms are those of the scorer, brought to the scale of z and to its weight, what the rate
-    adds, and what taste has moved. Questions in words are left to the scorer.
+    adds, what the context of the request adds to that, and what taste has moved. Questions in words
+    are left to the scorer.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class ForAnswers:
         self._days_half = days_half
 
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
-        """Return the same candidates, scored, with z and rate as columns to learn from."""
+        """Return the same candidates, scored, with what to learn from as columns."""
         scored = self._scorer(query, state, candidates)
         if not _followed(query, state) or not len(scored):
             return scored
@@ -47,6 +49,11 @@ class ForAnswers:
         weights = self._feedback.following.at(query.now)
         scored = scaled(scored, weights.said)
         terms = {ANSWERED: np.float32(weights.rate) * rate}
+        columns = {SAID: z, RATE: rate}
+        if told(query.context) and self._feedback.config.contexts:
+            lift = self._feedback.contexts.lift(items, query.now, query.context)
+            terms[IN_CONTEXT] = np.float32(weights.context) * lift
+            columns[CONTEXT] = lift
         if weights.taste is not None:
             # A term of nothing where nothing is known: every page of a slate has the same terms.
             terms[FOLLOWED] = np.zeros(len(items), dtype=np.float32)
@@ -58,8 +65,8 @@ class ForAnswers:
             replace(
                 scored,
                 scores=scores.astype(np.float32),
-                features=np.column_stack((scored.features, z, rate)).astype(np.float32),
-                names=(*scored.names, SAID, RATE),
+                features=np.column_stack((scored.features, *columns.values())).astype(np.float32),
+                names=(*scored.names, *columns),
             ),
             terms,
         )

@@ -1,0 +1,289 @@
+"""Contexts: how much more an item is answered in a context than it is answered at all.
+
+A request may say in what circumstances it is made: {"device": "phone", "time": "evening"}. Each
+`key=value` that many slates were shown in is a cell, and counts exposures by item and group of
+places, and answers by item. Against the answers that the item's own rate (`rates`) and the level
+of the cell let expect,
+
+    lift = log((answers + SHAPE) / (level * sum over places of exposures * seen * rate + SHAPE))
+
+where the level is answers by expected answers over all items of the cell: a gamma prior of mean 1
+on the factor by which the context changes the rate. Nothing is known of what was shown little, and
+a context in which more is clicked lifts nobody.
+
+Memory is bounded: the cells are those of the most shown values (Space-Saving; Metwally, Agrawal and
+El Abbadi, 2005; on decayed counts), each with its most shown items. What is kept is decided by the
+log of slates alone, and an answer counts where its slate did, so that it does not matter how far
+either log was read before the other. Decay is forward (Cormode et al., 2009): what is newer weighs
+more, and all is scaled back by powers of two, which is exact.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from penchant.rank.feedback.examination import GROUPS, group
+from penchant.rank.feedback.rates import HOUR, Rates
+from penchant.store.impressions import Shown
+from penchant.types import Floats, Ids, Times
+
+IN_CONTEXT = "in_context"  # the term of a score that the context adds
+SHAPE = 5.0  # expected answers before an item's factor in a context is half its own
+ITEMS = 4096  # of a cell
+LINES = 200  # of a slate, the first
+KEYS = 16  # of a context, the first in order
+LETTERS, WHOLE = 64, 1000  # longer texts and larger numbers are no circumstances
+_HIGHEST = 32  # half-lives ahead, from which on all is scaled back
+
+
+def told(context: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return what a context says as `key=value`, in order: texts, truth values, whole numbers."""
+    if not context:
+        return ()
+    found = []
+    for key in sorted(context, key=str)[:KEYS]:
+        value: object = context[key]
+        if isinstance(value, bool | np.bool_):
+            value = "true" if value else "false"
+        elif isinstance(value, int | np.integer):
+            if abs(int(value)) >= WHOLE:
+                continue
+        elif not isinstance(value, str):
+            continue
+        name = f"{key}={value}"
+        if len(name) <= LETTERS:
+            found.append(sys.intern(name))
+    return tuple(found)
+
+
+class Fade:
+    """Weights that double with each half-life, and from when on they are counted."""
+
+    __slots__ = ("_half", "begun")
+
+    def __init__(self, half_life: float) -> None:
+        self._half = half_life
+        self.begun: int | None = None  # in half-lives
+
+    def weigh(self, time: float) -> tuple[float, float]:
+        """Return the weight of what happens at `time`, and by what all before is to be scaled."""
+        at, back = time / self._half, 1.0
+        if self.begun is None:
+            self.begun = int(np.floor(at))
+        if at - self.begun > _HIGHEST:
+            further = int(np.floor(at)) - self.begun
+            self.begun += further
+            back = float(np.exp2(-float(min(further, 1000))))
+        return float(np.exp2(max(at - self.begun, -1000.0))), back
+
+    def left(self, now: float) -> np.float32:
+        """Return by what the sums are to be multiplied at `now`."""
+        if self.begun is None:
+            return np.float32(0.0)
+        return np.float32(np.exp2(np.clip(self.begun - now / self._half, -100.0, 100.0)))
+
+
+class Cell:
+    """What was shown under one `key=value`: a row for each item, in the order they came.
+
+    `count` are its slates, with those of the cell whose place it took. `since[i]` is the slate from
+    which on row i has counted.
+    """
+
+    __slots__ = ("answers", "count", "exposures", "items", "rows", "since")
+
+    def __init__(self, count: float, n: int = 0) -> None:
+        self.count = count
+        self.rows: dict[int, int] = {}
+        self.items: Ids = np.zeros(n, dtype=np.int32)
+        self.since: npt.NDArray[np.int64] = np.zeros(n, dtype=np.int64)
+        self.exposures: Floats = np.zeros((n, GROUPS), dtype=np.float32)
+        self.answers: Floats = np.zeros(n, dtype=np.float32)
+
+    def show(
+        self, items: Sequence[int], cells: npt.NDArray[np.intp], weight: float, number: int
+    ) -> None:
+        """Count one slate, the items of which stood in these groups of places."""
+        new = [item for item in dict.fromkeys(items) if item not in self.rows]
+        if len(self.rows) + len(new) > ITEMS:
+            self._halve()
+            new = [item for item in dict.fromkeys(items) if item not in self.rows]
+        if new:
+            begin = len(self.rows)
+            end = begin + len(new)
+            self._widen(end)
+            self.rows.update(zip(new, range(begin, end), strict=True))
+            self.items[begin:end] = new
+            self.since[begin:end] = number
+        at = np.array([self.rows[item] for item in items])
+        # One by one in their order: sums of a slate at a time would round by how it was read.
+        np.add.at(self.exposures, (at, cells), np.float32(weight))
+
+    def answer(self, item: int, weight: float, number: int) -> None:
+        """Count an answer to slate `number`, if the item counted then."""
+        row = self.rows.get(item)
+        if row is not None and number >= self.since[row]:
+            self.answers[row] += np.float32(weight)
+
+    def _widen(self, n: int) -> None:
+        more = max(n, 2 * len(self.items)) - len(self.items)
+        if n > len(self.items):
+            self.items = np.pad(self.items, (0, more))
+            self.since = np.pad(self.since, (0, more))
+            self.exposures = np.pad(self.exposures, ((0, more), (0, 0)))
+            self.answers = np.pad(self.answers, (0, more))
+
+    def _halve(self) -> None:
+        """Keep the items that were shown most."""
+        n = len(self.rows)
+        shown = self.exposures[:n].sum(axis=1)
+        stay = np.sort(np.lexsort((self.items[:n], -shown))[: ITEMS // 2])
+        self.items, self.since = self.items[stay], self.since[stay]
+        self.exposures, self.answers = self.exposures[stay], self.answers[stay]
+        self.rows = {item: row for row, item in enumerate(self.items.tolist())}
+
+
+class Contexts:
+    """Counts by item and context, at most `most` values of contexts. Safe for threads.
+
+    `rates` are those of the items whatever the context, folded from the same logs.
+    """
+
+    def __init__(self, rates: Rates, half_life: float, most: int) -> None:
+        self._rates, self._most = rates, most
+        self._lock = threading.Lock()
+        self._cells: dict[str, Cell] = {}
+        self._shown, self._answered = Fade(half_life), Fade(half_life)
+        self._latest = float("-inf")
+
+    def show(self, shown: Shown, known: npt.NDArray[np.bool_]) -> None:
+        """Count slates, of those that are `known`, bool[n], to have been shown when they say."""
+        if not shown.contexts or not self._most:
+            return
+        with self._lock:
+            for at in np.flatnonzero(known).tolist():
+                names = told(shown.contexts[at])
+                begin = int(shown.starts[at])
+                end = min(int(shown.starts[at + 1]), begin + LINES)
+                if names and end > begin:
+                    items = shown.items[begin:end].tolist()
+                    cells = group(np.arange(end - begin))
+                    number, time = int(shown.numbers[at]), float(shown.times[at])
+                    weight, back = self._shown.weigh(time)
+                    if back != 1.0:
+                        for cell in self._cells.values():
+                            cell.count *= back
+                            cell.exposures *= np.float32(back)
+                    for name in names:
+                        self._of(name, weight).show(items, cells, weight, number)
+                    self._latest = max(self._latest, time)
+
+    def answer(
+        self,
+        items: Ids,
+        places: npt.NDArray[np.int32],
+        times: Times,
+        numbers: npt.NDArray[np.int64],
+        names: Iterable[tuple[str, ...]],
+    ) -> None:
+        """Count answers to items in places of slates by number, shown under these names."""
+        with self._lock:
+            for item, place, time, number, all_names in zip(
+                items.tolist(),
+                places.tolist(),
+                times.tolist(),
+                numbers.tolist(),
+                names,
+                strict=True,
+            ):
+                if not all_names or place >= LINES:
+                    continue
+                weight, back = self._answered.weigh(time)
+                if back != 1.0:
+                    for cell in self._cells.values():
+                        cell.answers *= np.float32(back)
+                for name in all_names:
+                    if name in self._cells:
+                        self._cells[name].answer(item, weight, number)
+
+    def lift(self, items: Ids, now: float, context: Mapping[str, Any]) -> Floats:
+        """Return the log of how much more items are answered in this context, float32[n].
+
+        0 where nothing is known, and where `now` is so long ago that what is known came later.
+        """
+        out: Floats = np.zeros(len(items), dtype=np.float32)
+        with self._lock:
+            cells = [self._cells[name] for name in told(context) if name in self._cells]
+            if not cells or now < self._latest - HOUR:
+                return out
+            seen, wanted = self._rates.looked(now), items.tolist()
+            for cell in cells:
+                n = len(cell.rows)
+                rate = self._rates.at(cell.items[:n], now)
+                if rate is None:
+                    return out
+                answers = cell.answers[:n] * self._answered.left(now)
+                expected = (cell.exposures[:n] @ seen) * self._shown.left(now) * rate.value
+                level = (answers.sum() + 1) / (expected.sum() + 1)
+                lifts = np.zeros(n + 1, dtype=np.float32)  # the last for items it does not have
+                lifts[:n] = np.log((answers + SHAPE) / (level * expected + SHAPE))
+                out += lifts[[cell.rows.get(item, n) for item in wanted]]
+        return out
+
+    def kept(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what `resume` takes up again."""
+        with self._lock:
+            cells = [(len(cell.rows), cell) for cell in self._cells.values()]
+            none = (0, Cell(0.0))
+            every = [none, *cells]
+            begun = [
+                -(2**62) if f.begun is None else f.begun for f in (self._shown, self._answered)
+            ]
+            return {
+                "names": np.frombuffer(json.dumps(list(self._cells)).encode(), dtype=np.uint8),
+                "latest": np.array([self._latest]),
+                "begun": np.array(begun),
+                "counts": np.array([cell.count for _, cell in cells]),
+                "sizes": np.array([n for n, _ in cells], dtype=np.int64),
+                "items": np.concatenate([cell.items[:n] for n, cell in every]),
+                "since": np.concatenate([cell.since[:n] for n, cell in every]),
+                "exposures": np.concatenate([cell.exposures[:n] for n, cell in every]),
+                "answers": np.concatenate([cell.answers[:n] for n, cell in every]),
+            }
+
+    def resume(self, kept: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from where others were, of the same half-life."""
+        with self._lock:
+            self._cells = {}
+            self._latest = float(kept["latest"][0])
+            for fade, begun in zip(
+                (self._shown, self._answered), kept["begun"].tolist(), strict=True
+            ):
+                fade.begun = None if begun == -(2**62) else begun
+            ends = np.cumsum(kept["sizes"])
+            for n, name in enumerate(json.loads(kept["names"].tobytes())):
+                own = slice(int(ends[n] - kept["sizes"][n]), int(ends[n]))
+                cell = self._cells[sys.intern(name)] = Cell(float(kept["counts"][n]))
+                cell.items, cell.since = kept["items"][own].copy(), kept["since"][own].copy()
+                cell.exposures = kept["exposures"][own].copy()
+                cell.answers = kept["answers"][own].copy()
+                cell.rows = {item: row for row, item in enumerate(cell.items.tolist())}
+
+    def _of(self, name: str, weight: float) -> Cell:
+        """Return the cell of a name, with a slate more; the least shown one makes room."""
+        found = self._cells.get(name)
+        if found is None:
+            count = 0.0
+            if len(self._cells) >= self._most:
+                least = min(self._cells, key=lambda one: (self._cells[one].count, one))
+                count = self._cells.pop(least).count
+            found = self._cells[name] = Cell(count)
+        found.count += weight
+        return found
