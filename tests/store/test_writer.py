@@ -41,7 +41,12 @@ class Place:
         yield
 
     def add(
-        self, number: int, rows: int = 1, then: Callable[[], object] = lambda: None
+        self,
+        number: int,
+        rows: int = 1,
+        then: Callable[[], object] = lambda: None,
+        *,
+        soon: bool = False,
     ) -> Future[int]:
         def job(connection: Connection) -> int:
             connection.exec_driver_sql("INSERT INTO line VALUES (?)", (number,))
@@ -49,7 +54,7 @@ class Place:
             then()
             return number
 
-        return self.writer.submit(job, rows)
+        return self.writer.submit(job, rows, soon=soon)
 
     def begun(self) -> tuple[Future[int], threading.Event]:
         """Return the first piece of a load, being written until the event is set."""
@@ -100,6 +105,22 @@ def test_closing_writes_what_waits_while_it_lingers(tmp_path: Path) -> None:
     assert place.lines() == 5
     with pytest.raises(RuntimeError):
         place.add(9)
+
+
+def test_what_is_wanted_soon_ends_the_wait_for_more(tmp_path: Path) -> None:
+    place = Place(tmp_path / "s.db", linger=30.0)
+    waiting = [place.add(number) for number in range(3)]
+    time.sleep(0.05)
+    assert not any(done.done() for done in waiting)
+    began = time.monotonic()
+    assert place.add(3, soon=True).result(10) == 3
+    assert time.monotonic() - began < 5
+    assert [done.result(0) for done in waiting] == [0, 1, 2]
+    later = place.add(4)
+    time.sleep(0.05)
+    assert not later.done()
+    place.writer.close()
+    assert later.result(0) == 4
 
 
 def test_pieces_of_a_load_share_a_transaction_while_nobody_else_waits(tmp_path: Path) -> None:

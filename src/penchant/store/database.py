@@ -28,8 +28,8 @@ _ADVISORY = 0x70656E6368616E74
 
 # Pages of 4 KiB in SQLite's write-ahead log before it is taken in.
 _PAGES, _BULK_PAGES, _BULK_ROWS = 1000, 16_000, 5_000
-# Seconds for which what nobody waits for is gathered.
-_LINGER = 0.02
+# Seconds for which what nobody waits for is gathered. Explanations wait longer than that.
+_LINGER = 0.1
 _LARGE = 67_108_864  # bytes of it above which its file is made short again
 # KiB, for each connection; every thread that reads has one. Only a load touches pages everywhere.
 _READER_CACHE, _WRITER_CACHE, _BULK_CACHE = 4_096, 8_192, 262_144
@@ -136,7 +136,7 @@ class Database:
 
     def write(self, job: Callable[[Connection], T], rows: int = 1) -> T:
         """Return the job's answer once its transaction is durable; raises if it was taken back."""
-        return self.wait(self.submit(job, rows))
+        return self.wait(self.submit(job, rows, soon=True))
 
     def wait(self, future: Future[T]) -> T:
         """Return what a submitted job answered, or raise what went wrong."""
@@ -145,8 +145,13 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             raise fault(error, self.name) from error
 
-    def submit(self, job: Callable[[Connection], T], rows: int = 1) -> Future[T]:
-        """Return the future of the job's answer; `rows` says how large it is."""
+    def submit(
+        self, job: Callable[[Connection], T], rows: int = 1, *, soon: bool = False
+    ) -> Future[T]:
+        """Return the future of the job's answer; `rows` says how large it is.
+
+        What is `relaxed` waits a moment for more to write, but for what is wanted `soon`.
+        """
         self.check()
         if self.read_only:
             raise StoreReadOnly(f"the store at {self.name} was opened to read; open it to write")
@@ -154,7 +159,7 @@ class Database:
             if self._writer is None:
                 self._writer = self._start()
         try:
-            return self._writer.submit(job, rows)
+            return self._writer.submit(job, rows, soon=soon)
         except RuntimeError as error:
             raise StoreClosed(f"the store at {self.name} is closed; open it again") from error
 

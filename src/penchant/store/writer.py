@@ -45,8 +45,8 @@ class Writer:
 
     `connect` opens the connection that writes, `locked` is held around each transaction,
     `begin` opens it, told how many rows it will have, `rolled_back` is told when one was taken
-    back. Where nobody waits for what is written, it waits `linger` seconds for more of it: a
-    transaction for each takes its time from those who answer.
+    back. With `linger` it waits so many seconds for more to write, or until something is submitted
+    `soon`, which somebody waits for: a transaction for each takes its time from those who answer.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Writer:
         self._connect, self._locked, self._begin = connect, locked, begin
         self._rolled_back = rolled_back
         self._linger = linger
+        self._hurry = threading.Event()
         self._connection: Connection | None = None
         self._single: deque[_Task] = deque()
         self._pieces: deque[_Task] = deque()
@@ -73,7 +74,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[Connection], T], rows: int = 1) -> Future[T]:
+    def submit(
+        self, job: Callable[[Connection], T], rows: int = 1, *, soon: bool = False
+    ) -> Future[T]:
         """Return the future of the job's answer; it is resolved once the commit is durable."""
         task = _Task(job, rows)
         with self._changed:
@@ -82,6 +85,8 @@ class Writer:
             if self._closed:
                 raise RuntimeError("closed")
             line.append(task)
+            if soon:
+                self._hurry.set()
             self._changed.notify_all()
         return task.done
 
@@ -96,6 +101,7 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
+            self._hurry.set()
             self._changed.notify_all()
         self._thread.join()
 
@@ -110,8 +116,9 @@ class Writer:
             self._changed.wait_for(lambda: self._closed or self._single or self._pieces)
             linger = self._linger and self._single and not self._closed
         if linger:
-            time.sleep(self._linger)
+            self._hurry.wait(self._linger)
         with self._changed:
+            self._hurry.clear()
             # By turns, so that neither keeps the other waiting for ever.
             pieces = bool(self._pieces) and (self._turn or not self._single)
             self._turn = not pieces

@@ -41,6 +41,7 @@ KEEP_ALIVE = 75  # seconds; longer than those of a proxy before it (nginx: 60)
 def main() -> int:
     """Return the exit status: 0 stopped, 2 refused to start."""
     plan = received()
+    gc.disable()  # what is loaded stays: there is nothing to find yet
     from penchant.engine import open_engine
     from penchant.serve.telemetry import logs
     from penchant.serve.telemetry.observing import shared
@@ -118,6 +119,7 @@ def keep_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    gc.enable()
 
 
 def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) -> Any:

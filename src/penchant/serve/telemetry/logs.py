@@ -1,7 +1,8 @@
 """Logs: one line for each thing that happened, as JSON for a machine or as text for a person.
 
-Lines are written by a thread of their own. Whoever reads them may be slow; an answer never waits
-for that, and what does not fit into memory is counted and left out.
+Lines are written by a thread of their own, ten times a second: to wake it for each would take more
+from the answers than the line. Whoever reads them may be slow; an answer never waits for that, and
+what does not fit into memory is counted and left out.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 WAITING = 20_000  # lines
+EVERY = 0.1  # seconds
 _FLUSH = 2.0  # seconds that the last lines may take
-_TOGETHER = 200
 
 
 class Lines(logging.Handler):
@@ -31,45 +32,39 @@ class Lines(logging.Handler):
             form = "text" if os.isatty(descriptor) else "json"
         self._shape = _as_json if form == "json" else _as_text
         self._process, self._descriptor = process, descriptor
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(WAITING)
+        self._waiting: deque[bytes] = deque()
+        self._ended = threading.Event()
         self.lost = 0
         self._thread = threading.Thread(target=self._write, name="penchant-logs", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put one line into the queue."""
-        try:
-            self._waiting.put_nowait(self._shape(record, self._process).encode() + b"\n")
-        except queue.Full:
+        """Have one line written soon."""
+        if len(self._waiting) >= WAITING:
             self.lost += 1
+            return
+        try:
+            self._waiting.append(self._shape(record, self._process).encode() + b"\n")
         except Exception:
             self.handleError(record)
 
     def close(self) -> None:
         """Write what waits, if that does not take long."""
-        try:
-            self._waiting.put(None, timeout=_FLUSH)
-            self._thread.join(_FLUSH)
-        except queue.Full:
-            pass
+        self._ended.set()
+        self._thread.join(_FLUSH)
         super().close()
 
     def _write(self) -> None:
-        while (line := self._waiting.get()) is not None:
-            lines = [line]
-            last = False
-            while len(lines) < _TOGETHER and not self._waiting.empty():
-                following = self._waiting.get()
-                if following is None:
-                    last = True
-                    break
-                lines.append(following)
+        ended = False
+        while not ended:
+            # Asked before the lines are taken: the last ones were there by then.
+            ended = self._ended.wait(EVERY)
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if self.lost:
                 lost, self.lost = self.lost, 0
                 lines.append(json.dumps({"process": self._process, "lost": lost}).encode() + b"\n")
-            self._out(b"".join(lines))
-            if last:
-                return
+            if lines:
+                self._out(b"".join(lines))
 
     def _out(self, content: bytes) -> None:
         view = memoryview(content)
