@@ -216,12 +216,9 @@ def _rows(state: _State, numbers: Ids) -> Floats:
 
 def _widened(state: _State, numbers: Ids) -> Floats:
     found = state.base[numbers]
-    out: Floats
     if state.scales is None:
-        out = found.astype(np.float32, copy=False)
-    else:
-        out = np.multiply(found, state.scales[numbers, None], dtype=np.float32)
-    return out
+        return found.astype(np.float32, copy=False)
+    return np.asarray(np.multiply(found, state.scales[numbers, None], dtype=np.float32))
 
 
 def _late(state: _State, numbers: Ids) -> tuple[npt.NDArray[np.intp], Ids]:
@@ -234,21 +231,16 @@ def _late(state: _State, numbers: Ids) -> tuple[npt.NDArray[np.intp], Ids]:
 
 
 def _products(state: _State, query: Floats, out: Floats) -> None:
-    base = state.base[: out.shape[-1]]
+    base, scales = state.base[: out.shape[-1]], state.scales
     if not len(base):
         return
-    if state.scales is not None:
-        # Whole numbers below 2^24 are exact in float32: rows of a thousand numbers and more.
-        if query.ndim == 1:
-            asked, scale = _question(query)
-            simsimd.cdist(asked, base, "dot", out=out[None], out_dtype="float32")
-            out *= state.scales[: len(base)]
-            out *= scale
-            return
-        asked, scales = _rounded(query)
-        whole = np.asarray(simsimd.cdist(asked, base, "dot", out_dtype="float32"))
-        np.multiply(whole, state.scales[: len(base)], out=out)
-        out *= scales[:, None]
+    if scales is not None:
+        for one, row in zip(np.atleast_2d(query), np.atleast_2d(out), strict=True):
+            # Whole numbers below 2^24 are exact in float32: rows of a thousand numbers and more.
+            asked, scale = _question(one)
+            simsimd.cdist(asked, base, "dot", out=row[None], out_dtype="float32")
+            row *= scales[: len(base)]
+            row *= scale
     elif base.dtype == np.float32:
         np.matmul(query, base.T, out=out)
     else:
@@ -292,11 +284,11 @@ def _int8(rows: Floats) -> npt.NDArray[np.int8]:
 def _question(query: Floats) -> tuple[npt.NDArray[np.int8], np.float32]:
     """Return int8[1, d] and the scale of one question: `_rounded` without what rows need."""
     highest = np.abs(query).max()
-    if not 0 < highest < np.inf:
-        asked, scales = _rounded(query[None])
-        return asked, scales[0]
-    scale = highest / np.float32(_LEVELS)
-    return np.rint(query / scale).astype(np.int8)[None], scale
+    if 0 < highest < np.inf:
+        scale = highest / np.float32(_LEVELS)
+        return np.rint(query / scale).astype(np.int8)[None], scale
+    asked, scales = _rounded(query[None])
+    return asked, scales[0]
 
 
 def _rounded(rows: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
