@@ -12,11 +12,13 @@ from penchant.ingest.kinds import Kinds
 from penchant.rank.exploration import DRAWS, MOST, PROPENSITY, REACH, Exploration
 from penchant.rank.feedback.appeal import DIRECTIONS, LEAST, fit
 from penchant.rank.feedback.config import FeedbackConfig
+from penchant.rank.feedback.contexts import told
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import Following
 from penchant.recall.popularity import DAY, Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Policy
+from rank.feedback.logs import shown
 
 N, K = 200, 10
 FRESH = (12, 15, 18, 30, 44)
@@ -148,6 +150,26 @@ def test_answers_decide_in_the_end() -> None:
     well_known(known, [FRESH[3]], rate=0.6)
     found = Counter(int(asked(stage(known), user=u).items[K - 2]) for u in range(200))
     assert found.most_common(1)[0][0] == FRESH[3]
+
+
+def test_what_suits_the_context_is_explored_in_it() -> None:
+    known = feedback()
+    well_known(known, [i for i in range(N) if i not in FRESH])
+    few = np.array(FRESH[2:4], dtype=np.int32)
+    for n in range(20):
+        context = {"device": ("phone", "tv")[n % 2]}
+        slate = shown([(0, NOW - HOUR + n, few.tolist())], n + 1, (context,))
+        clicked = few[n % 2 : n % 2 + 1]
+        columns = clicked, np.zeros(1, dtype=np.int32), slate.times
+        known.rates.show(few, np.zeros(2, dtype=np.int32), np.repeat(slate.times, 2))
+        known.contexts.show(slate, np.array([True]))
+        known.rates.answer(*columns)
+        known.contexts.answer(*columns, slate.numbers, [told(context)])
+    explore = stage(known)
+    for device, item in (("phone", FRESH[2]), ("tv", FRESH[3])):
+        many = [asked(explore, user=u, context={"device": device}) for u in range(100)]
+        found = Counter(int(one.items[K - 2]) for one in many)
+        assert found.most_common(1)[0][0] == item
 
 
 def of_texts(signal: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

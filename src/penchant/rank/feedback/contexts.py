@@ -23,7 +23,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ ITEMS = 4096  # of a cell
 LINES = 200  # of a slate, the first
 KEYS = 16  # of a context, the first in order
 LETTERS, WHOLE = 64, 1000  # longer texts and larger numbers are no circumstances
+_GROUPS = group(np.arange(LINES)).tolist()
 _HIGHEST = 32  # half-lives ahead, from which on all is scaled back
 
 
@@ -97,7 +98,7 @@ class Cell:
     which on row i has counted.
     """
 
-    __slots__ = ("answers", "count", "exposures", "items", "rows", "since")
+    __slots__ = ("_at", "_weights", "answers", "count", "exposures", "items", "rows", "since")
 
     def __init__(self, count: float, n: int = 0) -> None:
         self.count = count
@@ -106,25 +107,31 @@ class Cell:
         self.since: npt.NDArray[np.int64] = np.zeros(n, dtype=np.int64)
         self.exposures: Floats = np.zeros((n, GROUPS), dtype=np.float32)
         self.answers: Floats = np.zeros(n, dtype=np.float32)
+        self._at: list[int] = []  # of exposures that are pending, with their weights
+        self._weights: list[float] = []
 
-    def show(
-        self, items: Sequence[int], cells: npt.NDArray[np.intp], weight: float, number: int
-    ) -> None:
+    def show(self, items: list[int], groups: list[int], weight: float, number: int) -> None:
         """Count one slate, the items of which stood in these groups of places."""
-        new = [item for item in dict.fromkeys(items) if item not in self.rows]
-        if len(self.rows) + len(new) > ITEMS:
+        rows = self.rows
+        new = {item for item in items if item not in rows}
+        if new and len(rows) + len(new) > ITEMS:
             self._halve()
-            new = [item for item in dict.fromkeys(items) if item not in self.rows]
+            rows = self.rows
+            new = {item for item in items if item not in rows}
         if new:
-            begin = len(self.rows)
-            end = begin + len(new)
-            self._widen(end)
-            self.rows.update(zip(new, range(begin, end), strict=True))
-            self.items[begin:end] = new
-            self.since[begin:end] = number
-        at = np.array([self.rows[item] for item in items])
-        # One by one in their order: sums of a slate at a time would round by how it was read.
-        np.add.at(self.exposures, (at, cells), np.float32(weight))
+            self._widen(len(rows) + len(new))
+            for item in items:
+                if item in new and item not in rows:
+                    row = rows[item] = len(rows)
+                    self.items[row], self.since[row] = item, number
+        self._at += [rows[item] * GROUPS + place for item, place in zip(items, groups, strict=True)]
+        self._weights += [weight] * len(items)
+
+    def settle(self) -> None:
+        """Count what is pending: it is added one by one, so that it rounds by no bounds of it."""
+        if self._at:
+            np.add.at(self.exposures.reshape(-1), self._at, np.array(self._weights, np.float32))
+            self._at, self._weights = [], []
 
     def answer(self, item: int, weight: float, number: int) -> None:
         """Count an answer to slate `number`, if the item counted then."""
@@ -142,6 +149,7 @@ class Cell:
 
     def _halve(self) -> None:
         """Keep the items that were shown most."""
+        self.settle()
         n = len(self.rows)
         shown = self.exposures[:n].sum(axis=1)
         stay = np.sort(np.lexsort((self.items[:n], -shown))[: ITEMS // 2])
@@ -162,6 +170,7 @@ class Contexts:
         self._cells: dict[str, Cell] = {}
         self._shown, self._answered = Fade(half_life), Fade(half_life)
         self._latest = float("-inf")
+        self._known: tuple[Floats, Floats | None] | None = None
 
     def show(self, shown: Shown, known: npt.NDArray[np.bool_]) -> None:
         """Count slates, of those that are `known`, bool[n], to have been shown when they say."""
@@ -174,16 +183,18 @@ class Contexts:
                 end = min(int(shown.starts[at + 1]), begin + LINES)
                 if names and end > begin:
                     items = shown.items[begin:end].tolist()
-                    cells = group(np.arange(end - begin))
                     number, time = int(shown.numbers[at]), float(shown.times[at])
                     weight, back = self._shown.weigh(time)
                     if back != 1.0:
                         for cell in self._cells.values():
+                            cell.settle()
                             cell.count *= back
                             cell.exposures *= np.float32(back)
                     for name in names:
-                        self._of(name, weight).show(items, cells, weight, number)
+                        self._of(name, weight).show(items, _GROUPS[: len(items)], weight, number)
                     self._latest = max(self._latest, time)
+            for cell in self._cells.values():
+                cell.settle()
 
     def answer(
         self,
@@ -223,18 +234,20 @@ class Contexts:
             cells = [self._cells[name] for name in told(context) if name in self._cells]
             if not cells or now < self._latest - HOUR:
                 return out
-            seen, wanted = self._rates.looked(now), items.tolist()
+            rate = self._rates.at(items, now)
+            if rate is None:
+                return out
+            seen, usual, wanted = self._rates.looked(now), self._usual(now), items.tolist()
+            own = rate.value * self._shown.left(now)
+            fade = self._answered.left(now)
             for cell in cells:
-                n = len(cell.rows)
-                rate = self._rates.at(cell.items[:n], now)
-                if rate is None:
-                    return out
-                answers = cell.answers[:n] * self._answered.left(now)
-                expected = (cell.exposures[:n] @ seen) * self._shown.left(now) * rate.value
-                level = (answers.sum() + 1) / (expected.sum() + 1)
-                lifts = np.zeros(n + 1, dtype=np.float32)  # the last for items it does not have
-                lifts[:n] = np.log((answers + SHAPE) / (level * expected + SHAPE))
-                out += lifts[[cell.rows.get(item, n) for item in wanted]]
+                row = np.array([cell.rows.get(item, -1) for item in wanted], dtype=np.intp)
+                some = np.flatnonzero(row >= 0)
+                row = row[some]
+                level = self._level(cell, seen, usual, now)
+                expected = (cell.exposures[row] @ seen) * own[some] * level
+                answers = cell.answers[row] * fade
+                out[some] += np.log((answers + SHAPE) / (expected + SHAPE))
         return out
 
     def kept(self) -> dict[str, npt.NDArray[Any]]:
@@ -275,6 +288,34 @@ class Contexts:
                 cell.exposures = kept["exposures"][own].copy()
                 cell.answers = kept["answers"][own].copy()
                 cell.rows = {item: row for row, item in enumerate(cell.items.tolist())}
+
+    def _level(self, cell: Cell, seen: Floats, usual: Floats | None, now: float) -> np.float32:
+        """Return how much more is answered in a cell than its items let expect."""
+        items = cell.items[: len(cell.rows)]
+        if usual is not None:
+            rates = usual[np.minimum(items, len(usual) - 1)]
+        else:
+            found = self._rates.at(items, now)
+            rates = np.zeros(len(items), dtype=np.float32) if found is None else found.value
+        looks = (cell.exposures[: len(items)] @ seen) * self._shown.left(now)
+        answers = cell.answers[: len(items)].sum() * self._answered.left(now)
+        level: np.float32 = (answers + np.float32(1)) / (rates @ looks + np.float32(1))
+        return level
+
+    def _usual(self, now: float) -> Floats | None:
+        """Return the rates of all items before the hour, and the mean behind them.
+
+        None before the second hour: then they are asked for one by one.
+        """
+        _, exposed, answered = self._rates.table(now)
+        if self._known is None or self._known[0] is not exposed:
+            total, usual = answered.sum(), None
+            if total > 0:
+                mean = total / exposed.sum()
+                usual = (answered + np.float32(1)) / (exposed + np.float32(1) / mean)
+                usual = np.append(usual, mean).astype(np.float32)
+            self._known = exposed, usual
+        return self._known[1]
 
     def _of(self, name: str, weight: float) -> Cell:
         """Return the cell of a name, with a slate more; the least shown one makes room."""

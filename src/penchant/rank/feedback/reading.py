@@ -34,11 +34,13 @@ def catch_up(
         else:
             events = log.scan(feedback.told_until, PART, to=end)
         latest = float(events.times.max()) if len(events) else float("inf")
+        shown = none_shown
         while more and feedback.shown_time <= latest:
+            if len(shown):
+                feedback.fold(shown, none_told)
             shown = impressions.after(feedback.shown_until, PART)
-            feedback.fold(shown, none_told)
             more = len(shown) == PART
-        feedback.fold(none_shown, events)
+        feedback.fold(shown, events)
         if not len(events):
             return
         if len(events) < PART:
