@@ -11,8 +11,8 @@ from numbered import NOW, query, state
 from penchant.ingest.kinds import Kinds
 from penchant.rank.exploration import DRAWS, MOST, PROPENSITY, REACH, Exploration
 from penchant.rank.feedback.appeal import DIRECTIONS, LEAST, fit
+from penchant.rank.feedback.circumstances import told
 from penchant.rank.feedback.config import FeedbackConfig
-from penchant.rank.feedback.contexts import told
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import Following
 from penchant.recall.popularity import DAY, Popularity

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penchant.rank.feedback.contexts import ITEMS, KEYS, SHAPE, Contexts, Fade, told
+from penchant.rank.feedback.cell import ITEMS, Fade
+from penchant.rank.feedback.circumstances import KEYS, told
+from penchant.rank.feedback.contexts import SHAPE, Contexts
 from penchant.rank.feedback.rates import HOUR, Rates
 from rank.feedback.logs import shown
 
@@ -131,8 +133,10 @@ def test_several_keys_add_up_and_nothing_told_is_nothing() -> None:
     for nothing in (NOTHING, {"a": 0.5}, {"a": "unheard of"}):
         assert contexts.lift(ints(0, 1), 400.0, nothing).tolist() == [0.0, 0.0]
     assert len(contexts.lift(ints(), 400.0, {"a": "x"})) == 0
-    # A moment long before: what is known came later.
+    # A moment long before: what is known came later. One slate of tomorrow is no proof of that.
     assert contexts.lift(ints(0, 1), -2 * HOUR, {"a": "x"}).tolist() == [0.0, 0.0]
+    contexts.show(shown([(0, DAY, [0])], first=401, contexts=({"a": "z"},)), np.array([True]))
+    assert contexts.lift(ints(0, 1), 400.0, {"a": "x"}).any()
 
 
 def test_what_was_counted_fades() -> None:
@@ -145,16 +149,25 @@ def test_the_most_shown_values_stay_and_what_no_longer_counts_makes_room() -> No
     rng = np.random.default_rng(0)
 
     def rows(often: str, n: int) -> list[Row]:
-        return [
-            ({"device": often, "request": f"r{rng.integers(1 << 30)}"}, [k % 9], [])
-            for k in range(n)
-        ]
+        names = [often if rng.random() < 0.5 else f"r{rng.integers(1 << 30)}" for _ in range(n)]
+        return [({"place": name}, [k % 9], []) for k, name in enumerate(names)]
 
-    contexts = counted([*rows("phone", 500), *rows("tv", 500)], most=8, step=HALF / 100)
-    names = set(contexts._cells)
-    assert "device=tv" in names
-    assert "device=phone" not in names  # five half-lives ago: less than requests that come once
-    assert len(names) == 8
+    contexts = counted([*rows("home", 500), *rows("office", 1000)], most=8, step=HALF / 100)
+    assert "place=office" in contexts._cells
+    assert "place=home" not in contexts._cells  # ten half-lives ago: less than what comes once
+    assert len(contexts._cells) == 8
+
+
+def test_a_key_of_many_values_does_not_drive_out_the_others() -> None:
+    rng = np.random.default_rng(0)
+    rows: list[Row] = []
+    for n in range(600):
+        rare = {"weather": "snow"} if n % 50 == 0 else {"weather": "sun"}
+        rows.append(({"session": f"s{rng.integers(1 << 30)}", **rare}, [n % 9], []))
+    contexts = counted(rows, most=8)
+    assert {"weather=snow", "weather=sun"} < set(contexts._cells)
+    assert len(contexts._cells) == 8
+    assert contexts._cells["weather=snow"].exposures.sum() == pytest.approx(12, rel=0.01)
 
 
 def test_memory_of_a_value_is_bounded_and_the_most_shown_items_stay() -> None:

@@ -11,11 +11,10 @@ where the level is answers by expected answers over all items of the cell: a gam
 on the factor by which the context changes the rate. Nothing is known of what was shown little, and
 a context in which more is clicked lifts nobody.
 
-Memory is bounded: the cells are those of the most shown values (Space-Saving; Metwally, Agrawal and
-El Abbadi, 2005; on decayed counts), each with its most shown items. What is kept is decided by the
-log of slates alone, and an answer counts where its slate did, so that it does not matter how far
-either log was read before the other. Decay is forward (Cormode et al., 2009): what is newer weighs
-more, and all is scaled back by powers of two, which is exact.
+Memory is bounded: the cells are those of the most shown values of each key (Space-Saving; Metwally,
+Agrawal and El Abbadi, 2005; on decayed counts), each with its most shown items. What is kept is
+decided by the log of slates alone, and an answer counts where its slate did, so that it does not
+matter how far either log was read before the other.
 """
 
 from __future__ import annotations
@@ -23,139 +22,25 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from penchant.rank.feedback.examination import GROUPS, group
+from penchant.rank.feedback.cell import Cell, Fade
+from penchant.rank.feedback.circumstances import key_of, told
+from penchant.rank.feedback.examination import group
 from penchant.rank.feedback.rates import HOUR, Rates
 from penchant.store.impressions import Shown
 from penchant.types import Floats, Ids, Times
 
 IN_CONTEXT = "in_context"  # the term of a score that the context adds
 SHAPE = 5.0  # expected answers before an item's factor in a context is half its own
-ITEMS = 4096  # of a cell
 LINES = 200  # of a slate, the first
-KEYS = 16  # of a context, the first in order
-LETTERS, WHOLE = 64, 1000  # longer texts and larger numbers are no circumstances
+BELIEVED = 5  # slates in a row that say what time it is
 _GROUPS = group(np.arange(LINES)).tolist()
-_HIGHEST = 32  # half-lives ahead, from which on all is scaled back
-
-
-def told(context: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """Return what a context says as `key=value`, in order: texts, truth values, whole numbers."""
-    if not context:
-        return ()
-    found = []
-    for key in sorted(context, key=str)[:KEYS]:
-        value: object = context[key]
-        if isinstance(value, bool | np.bool_):
-            value = "true" if value else "false"
-        elif isinstance(value, int | np.integer):
-            if abs(int(value)) >= WHOLE:
-                continue
-        elif not isinstance(value, str):
-            continue
-        name = f"{key}={value}"
-        if len(name) <= LETTERS:
-            found.append(sys.intern(name))
-    return tuple(found)
-
-
-class Fade:
-    """Weights that double with each half-life, and from when on they are counted."""
-
-    __slots__ = ("_half", "begun")
-
-    def __init__(self, half_life: float) -> None:
-        self._half = half_life
-        self.begun: int | None = None  # in half-lives
-
-    def weigh(self, time: float) -> tuple[float, float]:
-        """Return the weight of what happens at `time`, and by what all before is to be scaled."""
-        at, back = time / self._half, 1.0
-        if self.begun is None:
-            self.begun = int(np.floor(at))
-        if at - self.begun > _HIGHEST:
-            further = int(np.floor(at)) - self.begun
-            self.begun += further
-            back = float(np.exp2(-float(min(further, 1000))))
-        return float(np.exp2(max(at - self.begun, -1000.0))), back
-
-    def left(self, now: float) -> np.float32:
-        """Return by what the sums are to be multiplied at `now`."""
-        if self.begun is None:
-            return np.float32(0.0)
-        return np.float32(np.exp2(np.clip(self.begun - now / self._half, -100.0, 100.0)))
-
-
-class Cell:
-    """What was shown under one `key=value`: a row for each item, in the order they came.
-
-    `count` are its slates, with those of the cell whose place it took. `since[i]` is the slate from
-    which on row i has counted.
-    """
-
-    __slots__ = ("_at", "_weights", "answers", "count", "exposures", "items", "rows", "since")
-
-    def __init__(self, count: float, n: int = 0) -> None:
-        self.count = count
-        self.rows: dict[int, int] = {}
-        self.items: Ids = np.zeros(n, dtype=np.int32)
-        self.since: npt.NDArray[np.int64] = np.zeros(n, dtype=np.int64)
-        self.exposures: Floats = np.zeros((n, GROUPS), dtype=np.float32)
-        self.answers: Floats = np.zeros(n, dtype=np.float32)
-        self._at: list[int] = []  # of exposures that are pending, with their weights
-        self._weights: list[float] = []
-
-    def show(self, items: list[int], groups: list[int], weight: float, number: int) -> None:
-        """Count one slate, the items of which stood in these groups of places."""
-        rows = self.rows
-        new = {item for item in items if item not in rows}
-        if new and len(rows) + len(new) > ITEMS:
-            self._halve()
-            rows = self.rows
-            new = {item for item in items if item not in rows}
-        if new:
-            self._widen(len(rows) + len(new))
-            for item in items:
-                if item in new and item not in rows:
-                    row = rows[item] = len(rows)
-                    self.items[row], self.since[row] = item, number
-        self._at += [rows[item] * GROUPS + place for item, place in zip(items, groups, strict=True)]
-        self._weights += [weight] * len(items)
-
-    def settle(self) -> None:
-        """Count what is pending: it is added one by one, so that it rounds by no bounds of it."""
-        if self._at:
-            np.add.at(self.exposures.reshape(-1), self._at, np.array(self._weights, np.float32))
-            self._at, self._weights = [], []
-
-    def answer(self, item: int, weight: float, number: int) -> None:
-        """Count an answer to slate `number`, if the item counted then."""
-        row = self.rows.get(item)
-        if row is not None and number >= self.since[row]:
-            self.answers[row] += np.float32(weight)
-
-    def _widen(self, n: int) -> None:
-        more = max(n, 2 * len(self.items)) - len(self.items)
-        if n > len(self.items):
-            self.items = np.pad(self.items, (0, more))
-            self.since = np.pad(self.since, (0, more))
-            self.exposures = np.pad(self.exposures, ((0, more), (0, 0)))
-            self.answers = np.pad(self.answers, (0, more))
-
-    def _halve(self) -> None:
-        """Keep the items that were shown most."""
-        self.settle()
-        n = len(self.rows)
-        shown = self.exposures[:n].sum(axis=1)
-        stay = np.sort(np.lexsort((self.items[:n], -shown))[: ITEMS // 2])
-        self.items, self.since = self.items[stay], self.since[stay]
-        self.exposures, self.answers = self.exposures[stay], self.answers[stay]
-        self.rows = {item: row for row, item in enumerate(self.items.tolist())}
 
 
 class Contexts:
@@ -169,7 +54,8 @@ class Contexts:
         self._lock = threading.Lock()
         self._cells: dict[str, Cell] = {}
         self._shown, self._answered = Fade(half_life), Fade(half_life)
-        self._latest = float("-inf")
+        # Of the last slates: one that was asked for tomorrow does not make today the past.
+        self._times: deque[float] = deque(maxlen=BELIEVED)
         self._known: tuple[Floats, Floats | None] | None = None
 
     def show(self, shown: Shown, known: npt.NDArray[np.bool_]) -> None:
@@ -192,7 +78,7 @@ class Contexts:
                             cell.exposures *= np.float32(back)
                     for name in names:
                         self._of(name, weight).show(items, _GROUPS[: len(items)], weight, number)
-                    self._latest = max(self._latest, time)
+                    self._times.append(time)
             for cell in self._cells.values():
                 cell.settle()
 
@@ -232,7 +118,7 @@ class Contexts:
         out: Floats = np.zeros(len(items), dtype=np.float32)
         with self._lock:
             cells = [self._cells[name] for name in told(context) if name in self._cells]
-            if not cells or now < self._latest - HOUR:
+            if not cells or now < min(self._times) - HOUR:
                 return out
             rate = self._rates.at(items, now)
             if rate is None:
@@ -261,7 +147,7 @@ class Contexts:
             ]
             return {
                 "names": np.frombuffer(json.dumps(list(self._cells)).encode(), dtype=np.uint8),
-                "latest": np.array([self._latest]),
+                "times": np.array(self._times, dtype=np.float64),
                 "begun": np.array(begun),
                 "counts": np.array([cell.count for _, cell in cells]),
                 "sizes": np.array([n for n, _ in cells], dtype=np.int64),
@@ -275,7 +161,7 @@ class Contexts:
         """Go on from where others were, of the same half-life."""
         with self._lock:
             self._cells = {}
-            self._latest = float(kept["latest"][0])
+            self._times = deque(kept["times"].tolist(), maxlen=BELIEVED)
             for fade, begun in zip(
                 (self._shown, self._answered), kept["begun"].tolist(), strict=True
             ):
@@ -321,10 +207,24 @@ class Contexts:
         """Return the cell of a name, with a slate more; the least shown one makes room."""
         found = self._cells.get(name)
         if found is None:
-            count = 0.0
-            if len(self._cells) >= self._most:
-                least = min(self._cells, key=lambda one: (self._cells[one].count, one))
-                count = self._cells.pop(least).count
+            full = len(self._cells) >= self._most
+            count = self._make_room(key_of(name)) if full else 0.0
             found = self._cells[name] = Cell(count)
         found.count += weight
         return found
+
+    def _make_room(self, key: str) -> float:
+        """Return the count that a new value of a key goes on from; a cell is gone.
+
+        It takes the place of the least shown value of its own key, or of the key with the most
+        values if that has more: ids of sessions must not drive out everything else.
+        """
+        have = Counter(map(key_of, self._cells))
+        most = min(have, key=lambda one: (-have[one], one))
+        loses = key if have[key] >= have[most] else most
+        least = min(
+            (one for one in self._cells if key_of(one) == loses),
+            key=lambda one: (self._cells[one].count, one),
+        )
+        count = self._cells.pop(least).count
+        return count if loses == key else 0.0

@@ -7,7 +7,7 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator
 
-from penchant.rank.feedback.contexts import told
+from penchant.rank.feedback.circumstances import told
 from penchant.store.impressions import Shown
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from penchant.interests.state import State
-from penchant.rank.feedback.contexts import IN_CONTEXT, told
+from penchant.rank.feedback.circumstances import told
+from penchant.rank.feedback.contexts import IN_CONTEXT
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import CONTEXT, RATE, SAID
 from penchant.rank.scorers.affinity import read_interest
