@@ -21,6 +21,8 @@ from typing import Any
 WAITING = 20_000  # lines
 EVERY = 0.1  # seconds
 _FLUSH = 2.0  # seconds that the last lines may take
+# What the library can be told to leave out, by its own documentation ("Optimization").
+_ORIGINS = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks")
 
 
 class Lines(logging.Handler):
@@ -84,11 +86,17 @@ def written(process: str, level: str, form: str) -> Iterator[Lines]:
     root.setLevel(logging.WARNING)
     own.setLevel(level.upper())
     logging.captureWarnings(True)
+    # A line does not say where in the code it was made: finding out takes longer than writing it.
+    asked = {name: getattr(logging, name) for name in _ORIGINS}
+    for name in _ORIGINS:
+        setattr(logging, name, None)
     before, sys.excepthook = sys.excepthook, _last_words
     try:
         yield handler
     finally:
         sys.excepthook = before
+        for name, value in asked.items():
+            setattr(logging, name, value)
         root.removeHandler(handler)
         handler.close()
 
