@@ -22,7 +22,7 @@ WAITING = 20_000  # lines
 EVERY = 0.1  # seconds
 _FLUSH = 2.0  # seconds that the last lines may take
 # What the library can be told to leave out, by its own documentation ("Optimization").
-_ORIGINS = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks")
+_ORIGINS = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing")
 
 
 class Lines(logging.Handler):
