@@ -235,6 +235,7 @@ def test_without_lightgbm_the_sources_give_hints_beside_what_is_known(engine, mo
 
 def test_an_item_that_was_given_its_place_is_told_so(engine) -> None:
     slate = engine.recommend("ann", 4, now=world.NOW)
+    engine._store.impressions.flush()
     with open_store(engine.directory) as store:
         found = store.impressions.get(slate.id)
     assert found is not None
@@ -253,6 +254,7 @@ def test_an_item_that_was_given_its_place_is_told_so(engine) -> None:
 
 def test_records_that_do_not_say_who_scored_them_are_still_explained(engine) -> None:
     slate = engine.recommend("ann", 4, now=world.NOW)
+    engine._store.impressions.flush()
     with open_store(engine.directory) as store:
         found = store.impressions.get(slate.id)
     keep = [i for i, name in enumerate(found.names) if not name.startswith("term:")]
