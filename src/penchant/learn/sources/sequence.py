@@ -11,13 +11,9 @@ Macdonald 2023; Klenitskiy and Vasilev 2023).
 
 from __future__ import annotations
 
-import copy
-import logging
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from penchant.learn.config import SequenceConfig
+from penchant.learn.sources.export import export
 from penchant.learn.view import View
 from penchant.recall.sequence import GAP_BUCKETS, gap_buckets
 from penchant.store.artefacts import Artefacts
@@ -121,7 +118,7 @@ class Network(nn.Module):
         return told
 
     def forward(self, rows: Tensor, gaps: Tensor, ahead: Tensor) -> Tensor:
-        """Return float[b, d], the answer at the last position: what serving runs."""
+        """Return float[b, d], the answer at the last position: what serving computes (`export`)."""
         return self.answer(self.read(rows, gaps)[:, -1], ahead)
 
 
@@ -324,7 +321,7 @@ class SequenceLearner:
             )
             meta["new_bias"] = float(np.median(bias[self.known])) if self.known.any() else 0.0
         folder.write_json(self.name, meta)
-        export(self.network, folder.path(f"{self.name}.onnx"), self.config)
+        export(self.network, folder.path(f"{self.name}.onnx"), self.config.length)
 
 
 def pace(done: float) -> float:
@@ -336,33 +333,6 @@ def pace(done: float) -> float:
     if done < 0.1:
         return 0.04 + 0.96 * done / 0.1
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, (done - 0.1) / 0.9)))
-
-
-def export(network: Network, path: Path, config: SequenceConfig) -> None:
-    """Write the network for any batch size and any history length up to `config.length`."""
-    # A copy: the learner goes on training the network where it is.
-    network = copy.deepcopy(network).to("cpu").eval()
-    rows = torch.randn(2, 5, config.dimension)
-    gaps = torch.zeros(2, 5, dtype=torch.long)
-    ahead = torch.zeros(2, dtype=torch.long)
-    batch, length = torch.export.Dim("batch"), torch.export.Dim("length", max=config.length)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses a torchvision nobody needs
-    with warnings.catch_warnings():
-        # Of the exporter's own making: it copies a class it deprecated itself, and finds three
-        # names for two axes where the three inputs share them.
-        warnings.filterwarnings("ignore", r".*LeafSpec", FutureWarning)
-        warnings.filterwarnings("ignore", r".*axis name: \w+ will not be used", UserWarning)
-        torch.onnx.export(
-            network,
-            (rows, gaps, ahead),
-            str(path),
-            input_names=["rows", "gaps", "ahead"],
-            output_names=["wanted"],
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}, {0: batch}),
-        )
 
 
 def _windows(starts: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
