@@ -119,6 +119,7 @@ class Asking:
         wanted = list(dict.fromkeys(ids(items, "items")))
         if len(wanted) > MOST:
             raise InvalidInput(f"items is a list of at most {MOST} item ids, got {len(wanted)}")
+        self._replica.follow_answers()
         asked = self.ask(
             user_id,
             max(1, len(wanted)),

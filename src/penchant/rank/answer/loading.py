@@ -49,19 +49,24 @@ Tell = Callable[[str, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """What answers, and how its sources learn what others record after `offset`."""
+    """What answers, and how its sources learn what others record after `offset`.
+
+    `by_answers` says that what is recommended follows the answers to earlier slates, and not only
+    the lists that a caller brings.
+    """
 
     served: Served
     pasts: Pasts
     offset: int
+    by_answers: bool
 
     def learn(self, wanted: Events) -> None:
         """Teach the sources a tail of the log."""
         self.pasts.add(wanted)
         self.served.pipeline.recall.learn(wanted)
 
-    def follow_answers(self, impressions: Impressions, log: Log, tail: Tail) -> None:
-        """Follow the answers to slates, up to the end of a tail of the log."""
+    def follow_answers(self, impressions: Impressions, log: Log, tail: Tail | None = None) -> None:
+        """Follow the answers to slates, up to the end of a tail or to that of both logs."""
         if self.served.feedback is not None:
             catch_up(self.served.feedback, impressions, log, tail)
 
@@ -89,9 +94,9 @@ class Loading:
             self._encoder = open_encoder(config, cache, read_only=store.read_only)
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
         # Following the answers costs time with each of them: not where nobody is answered by it.
-        self._follows = any(
-            one.answers != "never" or one.explore for one in policies(store.settings)
-        )
+        asked = policies(store.settings)
+        self._follows = any(one.answers != "never" or one.explore for one in asked)
+        self._by_answers = any(one.answers == "always" or one.explore for one in asked)
 
     def trained(
         self,
@@ -207,7 +212,7 @@ class Loading:
             lexical=self.lexical,
             feedback=feedback if self._follows else None,
         )
-        return Loaded(served, pasts, offset)
+        return Loaded(served, pasts, offset, self._by_answers)
 
     def _unknown_to(self, snapshot: Snapshot, until: int) -> pl.DataFrame:
         """Return the items whose text vectors a snapshot lacks: those that changed after it."""

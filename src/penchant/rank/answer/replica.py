@@ -73,8 +73,14 @@ class Replica:
                 known = self._followed()
         return known.loaded.served
 
+    def follow_answers(self) -> None:
+        """Follow the answers to slates, as `follow` does only where all answers depend on them."""
+        with self._lock:
+            self._followed().loaded.follow_answers(self._store.impressions, self._store.log)
+
     def status(self) -> Status:
         """Return which snapshot answers and up to where the log was read."""
+        self.follow_answers()  # never far behind, so that a list does not wait for much
         served = self.follow()
         known = self._known
         offset = 0 if known is None else known.position.event_offset
@@ -159,7 +165,8 @@ class Replica:
             loaded.learn(wanted)
         if untrained and (tail.retracted or self._late > self._refit_at):
             loaded = self._untrained(tail.position)
-        loaded.follow_answers(self._store.impressions, self._store.log, tail)
+        if loaded.by_answers:
+            loaded.follow_answers(self._store.impressions, self._store.log, tail)
         # What follows the answers is not made of parts that could be taken back: it is made anew.
         told = loaded.served.feedback is not None and not untrained
         self._stale = self._stale or (tail.retracted and told)
