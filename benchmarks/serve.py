@@ -9,7 +9,8 @@
 `penchant serve` with 3 workers on 20,000 items of a synthetic world, 32 connections on loopback.
 Requests come when they are due (open loop), and latency counts from then. With the figures stand
 the load of the machine and its pace, the time of a fixed piece of work before and after them: the
-generator has its part of the same cores.
+generator has its part of the same cores. Of a virtual machine it also says how much of the load's
+time its host gave to others: what is stolen in bursts is late here, whatever it had to do.
 """
 
 from __future__ import annotations
@@ -89,17 +90,20 @@ def loaded(ground: Ground, options: argparse.Namespace) -> bool:
         warm = planned(ground, service, options, rates, seconds=5.0, seed=options.seed + 1)
         drive(warm)
         held, used, spread = service.metrics(), service.cpu(), {}
+        stolen = theft()
         with Driving(plan) as driving:
             time.sleep(plan.seconds / 2)
             spread = service.spread()
             found = driving.result()
         spent = difference(service.cpu(), used)
+        lost = (theft() - stolen) / (found["seconds"] * (os.cpu_count() or 1))
         middle, last = floor(plan)
         print(f"{len(ground.people):,} people, {ground.events:,} events before it began")
         good = verdicts(found, rates, BARS)
         print(f"  on a server that does nothing: median {middle:.1f}, p99 {last:.1f} ms")
         total = sum(one["asked"] for one in found["kinds"].values())
         print(f"connections of each worker: {spread}; opened again {found['reopened']}")
+        print(f"stolen by the host: {100 * lost:.1f}% of all cores")
         print(f"generator: {100 * found['cpu'] / found['seconds']:.0f}% of a core")
         print("milliseconds of the CPU a request, of both kinds: " + each(spent, total))
         stages(service, held)
@@ -108,6 +112,15 @@ def loaded(ground: Ground, options: argparse.Namespace) -> bool:
     for kind, parts in engine_alone(ground.folder, options.quiet).items():
         print(f"  of the {kind} inside the engine: {each(parts, 1000)}")
     return good
+
+
+def theft() -> float:
+    """Return the seconds of all cores that the host of this machine gave to others; 0 unknown."""
+    try:
+        ticks = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[8]
+        return int(ticks) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 if __name__ == "__main__":
