@@ -3,10 +3,10 @@
     python benchmarks/contexts.py --limit 6000
 
 `frappe`: uses of apps on phones, with the part of the day, the weekday, home or work, the weather
-and the country. The data have no times, and nobody was shown a list: the order of the rows is taken for
-time, a minute apart, and each app that was used is put into a list with up to 39 others, drawn by
-the root of their popularity. A shelf is trained at effort fast on the first 85%; then each list is
-ranked with its context told and without, and the use recorded as the answer to it. Intervals are
+and the country. The data have no times, and nobody was shown a list: the order of the rows is taken
+for time, a minute apart, and each app that was used is put into a list with up to 39 others, drawn
+by the root of their popularity. A shelf is trained at effort fast on the first 85%; then each list
+is ranked with its context told and without, and the use recorded as the answer to it. Intervals are
 over whole people.
 """
 

@@ -389,7 +389,7 @@ def test_merge_moves_everything(engine: penchant.Engine) -> None:
     engine.record([Event("visitor-9", "s2", timestamp=world.NOW - 9)], now=world.NOW)
     assert engine.merge("visitor-9", into="somebody new") == 1
     assert [e["item_id"] for e in engine.export("somebody new")["events"]] == ["s2"]
-    with pytest.raises(Error, match="two people"):
+    with pytest.raises(InvalidInput, match="two people"):
         engine.merge("jo", into="jo")
 
 

@@ -263,6 +263,8 @@ class Engine:
 
     def merge(self, user_id: str, *, into: str) -> int:
         """Return how many events of a visitor now belong to `into`, who it turned out to be."""
+        if one_id(user_id, "user_id") == one_id(into, "user_id"):
+            raise InvalidInput(f"expected two people to merge, got {user_id!r:.80} twice")
         if (visitor := self._asking.user(user_id)) < 0:
             return 0
         if self._asking.user(into) < 0:

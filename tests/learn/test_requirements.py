@@ -12,6 +12,7 @@ import pytest
 
 import crowd
 import penchant
+from penchant.learn import requirements
 from penchant.learn.effort import derive
 from penchant.learn.requirements import MissingLibrary, need, needed
 
@@ -83,3 +84,16 @@ def test_factors_are_needed_for_large_catalogues_only() -> None:
     need(config, 1_000_000)
     with pytest.raises(MissingLibrary, match="needs nosuchlibrary, which is not installed"):
         need(config, more=["nosuchlibrary"])
+
+
+def test_a_library_that_lacks_something_of_the_system_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lacks(name: str) -> None:
+        raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(requirements, "import_module", lacks)
+    with pytest.raises(
+        MissingLibrary, match=r"lightgbm .*libgomp.*apt-get install libgomp1"
+    ):
+        need(derive("fast", 100, 1_000))

