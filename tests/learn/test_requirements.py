@@ -93,7 +93,5 @@ def test_a_library_that_lacks_something_of_the_system_is_named(
         raise OSError("libgomp.so.1: cannot open shared object file")
 
     monkeypatch.setattr(requirements, "import_module", lacks)
-    with pytest.raises(
-        MissingLibrary, match=r"lightgbm .*libgomp.*apt-get install libgomp1"
-    ):
+    with pytest.raises(MissingLibrary, match=r"lightgbm .*libgomp.*apt-get install libgomp1"):
         need(derive("fast", 100, 1_000))

@@ -124,6 +124,23 @@ def test_what_nobody_expected_is_logged_and_not_told(
         assert client.get("/health/live").status_code == 200
 
 
+def test_where_the_store_lies_is_logged_and_not_told(
+    live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull("the store at /srv/secret/shelf: no space is left")
+
+    monkeypatch.setattr(live.engine, "record", full)
+    with live.client() as client, caplog.at_level(logging.ERROR, "penchant.http"):
+        answer = client.post("/v1/events", json={"user_id": "u", "item_id": "w1"})
+        told = problem(answer, 503)
+        assert "secret" not in answer.text
+        assert "no space left" in told["detail"]
+        (record,) = [r for r in caplog.records if r.name == "penchant.http"]
+        assert "/srv/secret/shelf" in record.getMessage()
+        assert getattr(record, "request_id") == told["instance"]  # noqa: B009
+
+
 def test_a_store_that_is_gone_and_back(world_shelf: Path, tmp_path: Path) -> None:
     shelf = shutil.copytree(world_shelf, tmp_path / "shelf")
     with penchant.open(shelf) as engine, served(engine) as live, live.client() as client:

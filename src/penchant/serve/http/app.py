@@ -18,11 +18,12 @@ import penchant
 from penchant.engine import Engine
 from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.contract import routes
-from penchant.serve.http.door import REQUEST_ID, Door
+from penchant.serve.http.door import LOG, REQUEST_ID, Door
 from penchant.serve.http.keys import Keys
 from penchant.serve.http.openapi import document
 from penchant.serve.http.problems import Problem, problem_of
 from penchant.serve.http.reception import Reception
+from penchant.store.faults import StoreError
 from penchant.types import Error
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ async def _error(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem.status == 500:
         raise error  # for the door, which logs it
+    if isinstance(error, StoreError):
+        LOG.error("%s", error, extra={"request_id": request.scope[REQUEST_ID]})
     return problem.response(request.scope[REQUEST_ID])
 
 

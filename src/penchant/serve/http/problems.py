@@ -19,7 +19,13 @@ from penchant.language.endpoint import EndpointFailed
 from penchant.learn.turn import AlreadyTraining
 from penchant.rank.answer.asking import UnknownItem
 from penchant.rank.explain.explaining import NotShown
-from penchant.store.faults import StoreClosed, StoreDamaged, StoreError, StoreReadOnly
+from penchant.store.faults import (
+    StoreClosed,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+)
 from penchant.store.snapshots import SnapshotDamaged
 from penchant.types import Error, InvalidInput
 
@@ -128,8 +134,30 @@ def problem_of(error: Error) -> Problem:
         return Problem(409, detail)
     if isinstance(error, StoreClosed):
         return Problem(503, "the service is stopping; ask again in a moment", retry_after=2)
-    if isinstance(error, StoreReadOnly | StoreDamaged):
-        return Problem(503, detail, retry_after=60)
-    if isinstance(error, StoreError | EndpointFailed):
+    for kind, told, wait in _TROUBLES:
+        if isinstance(error, kind):
+            # Where the store lies is nobody's business on the other side: the log names it.
+            return Problem(503, f"{told}. Its log says more", retry_after=wait)
+    if isinstance(error, EndpointFailed):
         return Problem(503, detail, retry_after=5)
     return Problem(500, detail)
+
+
+_TROUBLES: tuple[tuple[type[StoreError], str, int], ...] = (
+    (
+        StoreFull,
+        "the service has no space left, and stored nothing of this: who runs it has to free some",
+        60,
+    ),
+    (
+        StoreReadOnly,
+        "the service cannot write, and stored nothing of this: who runs it has to let it write",
+        60,
+    ),
+    (
+        StoreDamaged,
+        "the store of the service is damaged: who runs it has to restore a backup",
+        60,
+    ),
+    (StoreError, "the store of the service does not do its work; ask again in a moment", 5),
+)
