@@ -189,7 +189,7 @@ def test_a_full_disk_is_said_and_events_are_taken_again_when_there_is_space(
             if answer[0] == 200:
                 kept.append(body)
                 continue
-            assert "nothing of this batch was stored" in refused(answer)
+            assert "stored nothing of this" in refused(answer)
             lost.append(body)
             answers(service)
         assert len(lost) > 10
