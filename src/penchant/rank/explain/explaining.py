@@ -37,7 +37,8 @@ class Explaining:
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; raises NotShown."""
-        return self._explained(self._found(slate), one_id(item_id, "item_id"))
+        wanted = one_id(item_id, "item_id")
+        return self._explained(self._found(slate), wanted)
 
     def explanations(self, slate: Slate | str) -> tuple[Explanation, ...]:
         """Return why each item stood in a slate, best first; raises NotShown."""
