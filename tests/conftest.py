@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 import penchant
+import penchant.rank.pipeline as pipeline
 from penchant.evaluate.simulate import Simulation, simulate
 from penchant.language.exported import ensure_onnx
 from penchant.serve.demo import story
@@ -27,6 +28,8 @@ from penchant.serve.demo import story
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+# Nor does it make an answer do without a source.
+pipeline.DEADLINE = 60.0
 
 
 @pytest.fixture(scope="session")
