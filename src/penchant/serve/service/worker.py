@@ -114,11 +114,15 @@ def answer(plan: Plan, engine: Engine, telemetry: Telemetry) -> None:
 
 
 def keep_what_stays() -> None:
-    """Have the collector of garbage pass over what is loaded: looking at all of it takes a tenth
-    of a second, in which nobody is answered. What is made by requests refers to no circle."""
+    """Have the collector of garbage pass over what is loaded from now on.
+
+    Looking at all of it takes a tenth of a second, in which nobody is answered. What was loaded
+    before, and is garbage now, is looked at once more.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    gc.set_threshold(20_000, 10, 10)
     gc.enable()
 
 
@@ -137,10 +141,14 @@ def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) ->
 def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading.Event) -> None:
     """Follow the log while nobody asks, and tell for how long this process was behind it."""
     level = time.monotonic()  # when it knew everything the last time
+    loaded: str | None = None
     while not ended.wait(TICK):
         try:
             # A new snapshot, and what others wrote, are taken in before somebody has to wait.
             status = engine.status()
+            if loaded not in (None, status.snapshot):
+                keep_what_stays()
+            loaded = status.snapshot
             if not status.lag:
                 level = time.monotonic()
             telemetry.observe(status, time.monotonic() - level, server.connections)
