@@ -26,6 +26,9 @@ RATES = {
 }
 """Requests a second of each kind: half of what a service is asked for when it is measured."""
 
+# Slates that a process remembers: so few that they are all there after the warm-up. By default
+# they are 100,000, half a kilobyte each, and it would grow by that for as long as a short soak.
+REMEMBERED = "\n[feedback]\nslates = 10000\n"
 GROWTH = 0.05  # of a process, between the warm-up and the end
 GUESTS = 3_000  # people whom the shelf had not seen before
 EVERY = 5.0  # seconds between two looks at the memory
@@ -130,6 +133,8 @@ def soaked(ground: Ground, options: argparse.Namespace) -> bool:
     guests = [f"guest {number}" for number in range(GUESTS)]
     rates = RATES | {"forget": min(RATES["forget"], len(leaving) / seconds)}
     memory, training, good = Memory(), Training(), True
+    with (ground.folder / "penchant.toml").open("a", encoding="utf-8") as settings:
+        settings.write(REMEMBERED)
     with serving(ground.folder, options.workers, "--effort", options.effort) as service:
         plan = planned(
             ground,
