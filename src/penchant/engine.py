@@ -258,18 +258,11 @@ class Engine:
         Their number is never given out again. What models learned from many people stays until
         the next training, which does not see them.
         """
-        user = self._asking.user(user_id)
-        return self._admission.forget(user_id, user) if user >= 0 else 0
+        return self._admission.forget(user_id, self._asking.user(user_id))
 
     def merge(self, user_id: str, *, into: str) -> int:
         """Return how many events of a visitor now belong to `into`, who it turned out to be."""
-        if one_id(user_id, "user_id") == one_id(into, "user_id"):
-            raise InvalidInput(f"expected two people to merge, got {user_id!r:.80} twice")
-        if (visitor := self._asking.user(user_id)) < 0:
-            return 0
-        if self._asking.user(into) < 0:
-            self.add(users=[{"user_id": into}])
-        return self._admission.merge(user_id, visitor, self._asking.user(into))
+        return self._admission.merge(user_id, into, self._asking.user)
 
     def export(self, user_id: str) -> dict[str, Any]:
         """Return everything the engine holds about a person, as plain data."""

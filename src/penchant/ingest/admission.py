@@ -91,14 +91,26 @@ class Admission:
         return Counts.of(intake, done)
 
     def forget(self, user_id: str, user: int) -> int:
-        """Return how many events of a person were removed, with all else that is theirs."""
+        """Return how many events of a person (-1: nobody) were removed, with all that is theirs."""
+        if user < 0:
+            return 0
         self._hide([user_id])
         return self._store.log.retract(user=user)
 
-    def merge(self, user_id: str, user: int, into: int) -> int:
-        """Return how many events of a visitor now belong to `into`, with all else of theirs."""
+    def merge(self, user_id: str, into: str, number: Callable[[str], int]) -> int:
+        """Return how many events of a visitor now belong to `into`, with all else of theirs.
+
+        `number` tells somebody's, -1 where nobody knows them: to them one is given first.
+        """
+        visitor, person = number(user_id), number(into)
+        if visitor < 0:
+            return 0
+        if visitor == person:
+            raise InvalidInput(f"expected two people to merge, got {user_id!r:.80} twice")
+        if person < 0:
+            self._users([{"user_id": into}], None)
         self._hide([user_id])
-        return self._store.people.merge(user, into)
+        return self._store.people.merge(visitor, number(into))
 
     def _hide(self, ids: list[str]) -> None:
         """Give links that named people before they were known the pseudonyms of these."""
