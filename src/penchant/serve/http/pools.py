@@ -57,7 +57,7 @@ class Pool:
         What is late and not begun is dropped; what is begun ends, and holds its place until then.
         """
         done: Future[T] = self._submit(work).done
-        self._look()
+        self._look_later()
         try:
             async with asyncio.timeout(self.timeout):
                 return await asyncio.wrap_future(done)
@@ -98,17 +98,16 @@ class Pool:
         task.done.add_done_callback(self._left)
         return task
 
+    def _look_later(self) -> None:
+        """Look again in a while, where something waits: what it waits for may be hanging."""
+        if self._line and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(PATIENCE, self._look)
+
     def _look(self) -> None:
-        """Begin what may be begun, and look again where something still waits."""
+        self._looking = None
         with self._changed:
             self._begin()
-            waits = bool(self._line)
-        if waits and (self._looking is None or self._looking.cancelled()):
-            self._looking = asyncio.get_running_loop().call_later(PATIENCE, self._look_again)
-
-    def _look_again(self) -> None:
-        self._looking = None
-        self._look()
+        self._look_later()
 
     def _begin(self) -> None:
         """Give threads what waits, as many as may work now; the lock is held."""
