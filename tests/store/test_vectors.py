@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -137,6 +138,17 @@ def test_questions_of_zeros_and_without_end(tmp_path: Path) -> None:
         asked = np.array([wrong, 0.0, 1.0], dtype=np.float32)
         assert np.isnan(vectors.dot(asked)).all()
         assert np.isnan(vectors.dot(asked[None])).all()
+
+
+def test_questions_leave_the_count_of_none_as_it_was(tmp_path: Path) -> None:
+    """A library that lets go of one None too many ends the process after enough questions."""
+    Vectors(matrix(50)).save(tmp_path / "v.npy", "int8")
+    vectors = Vectors.open(tmp_path / "v.npy")
+    query = matrix(1)[0]
+    before = sys.getrefcount(None)
+    for _ in range(2_000):
+        vectors.dot(query)
+    assert abs(sys.getrefcount(None) - before) < 500
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "int8"])

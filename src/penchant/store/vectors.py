@@ -238,8 +238,10 @@ def _products(state: _State, query: Floats, out: Floats) -> None:
         for one, row in zip(np.atleast_2d(query), np.atleast_2d(out), strict=True):
             # Whole numbers below 2^24 are exact in float32: rows of a thousand numbers and more.
             asked, scale = _question(one)
-            simsimd.cdist(asked, base, "dot", out=row[None], out_dtype="float32")
-            row *= scales[: len(base)]
+            # Not with `out`: simsimd 6.5 then lets go of a None that it does not hold, and Python
+            # ends when none are left, after some ten thousand answers.
+            found = np.asarray(simsimd.cdist(asked, base, "dot", out_dtype="float32"))
+            np.multiply(found[0], scales[: len(base)], out=row)
             row *= scale
     elif base.dtype == np.float32:
         np.matmul(query, base.T, out=out)
