@@ -20,6 +20,7 @@ from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.head import Head
 from penchant.serve.http.reception import Reception
 from penchant.serve.service.control import Control
+from penchant.serve.service.sharing import Sharing
 from penchant.serve.telemetry.observing import Telemetry
 
 FREE = HttpConfig(rate=0, rate_loopback=0, user_rate=0)
@@ -69,6 +70,7 @@ def made(
     engine: penchant.Engine,
     settings: HttpConfig = FREE,
     environment: Mapping[str, str] | None = None,
+    sharing: Sharing | None = None,
 ) -> FastAPI:
     """Return the application with the service's own trainer and telemetry."""
     return build(
@@ -77,6 +79,7 @@ def made(
         trainer=Control(engine.directory),
         telemetry=Telemetry(),
         environment=environment or {},
+        sharing=sharing,
     )
 
 
@@ -85,9 +88,10 @@ def served(
     engine: penchant.Engine,
     settings: HttpConfig = FREE,
     environment: Mapping[str, str] | None = None,
+    sharing: Sharing | None = None,
 ) -> Iterator[Live]:
     """Serve an engine on a free port of loopback until the block ends."""
-    app = made(engine, settings, environment)
+    app = made(engine, settings, environment, sharing)
     config = uvicorn.Config(
         app,
         port=0,

@@ -28,6 +28,7 @@ from penchant.types import Error
 
 if TYPE_CHECKING:
     from penchant.serve.service.control import Trainer
+    from penchant.serve.service.sharing import Sharing
     from penchant.serve.telemetry.observing import Telemetry
 
 
@@ -38,17 +39,20 @@ def build(
     trainer: Trainer,
     telemetry: Telemetry,
     environment: Mapping[str, str] | None = None,
+    sharing: Sharing | None = None,
 ) -> FastAPI:
     """Return the application; raises OpenToAll where others could reach it and there is no key.
 
-    The engine stays the caller's to close, after the application was shut down. What the routes
+    The engine stays the caller's to close, after the application was shut down. With `sharing`,
+    questions go to other workers that have less to do, and theirs come here. What the routes
     work with is `app.state.reception`: `stopping = True` takes the worker out of /health/ready.
     """
     keys = Keys(settings, os.environ if environment is None else environment)
-    reception = Reception(engine, settings, keys, trainer, telemetry)
+    reception = Reception(engine, settings, keys, trainer, telemetry, sharing)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await reception.open()
         yield
         reception.stopping = True
         await reception.close()

@@ -27,17 +27,24 @@ class Pool:
     """`threads` that work and `waiting` places before them; `timeout` seconds for both together.
 
     `together` of the threads work at once (all, left out); those that have worked on one thing for
-    longer than `PATIENCE` are not counted.
+    longer than `PATIENCE` are not counted. `tell` hears how many are inside when that changes.
     """
 
     def __init__(
-        self, name: str, threads: int, waiting: int, timeout: float, together: int | None = None
+        self,
+        name: str,
+        threads: int,
+        waiting: int,
+        timeout: float,
+        together: int | None = None,
+        tell: Callable[[int], None] = lambda inside: None,
     ) -> None:
         self.name = name
         self.timeout = timeout
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"penchant-{name}")
         self._many = threads
         self._together = threads if together is None else together
+        self._tell = tell
         self._most = threads + waiting
         self._inside = 0
         self._line: deque[_Task] = deque()
@@ -51,25 +58,24 @@ class Pool:
         """Return how many are worked on or wait."""
         return self._inside
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], waited: float = 0.0) -> T:
         """Return what `work` returns, or raise a problem: 429 at once when full, 503 when late.
 
         What is late and not begun is dropped; what is begun ends, and holds its place until then.
+        Of the time there is, `waited` seconds have passed already.
         """
+        left = self.timeout - waited
+        if left <= 0:
+            raise self._late()
         done: Future[T] = self._submit(work).done
         self._look_later()
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(left):
                 return await asyncio.wrap_future(done)
         except TimeoutError as error:
             if not done.cancelled() and done.done() and isinstance(done.exception(), TimeoutError):
                 raise  # of the work itself
-            raise Problem(
-                503,
-                f"no answer within {self.timeout:g} s; ask again in a moment (an event with an "
-                "event_id can be sent again without being counted twice)",
-                retry_after=2,
-            ) from error
+            raise self._late() from error
 
     def close(self) -> None:
         """Finish what was begun and what waits."""
@@ -79,6 +85,14 @@ class Pool:
                 self._begin()
                 self._changed.wait(PATIENCE)
         self._threads.shutdown(wait=True)
+
+    def _late(self) -> Problem:
+        return Problem(
+            503,
+            f"no answer within {self.timeout:g} s; ask again in a moment (an event with an "
+            "event_id can be sent again without being counted twice)",
+            retry_after=2,
+        )
 
     def _submit(self, work: Callable[[], Any]) -> _Task:
         with self._changed:
@@ -92,6 +106,7 @@ class Pool:
                     retry_after=1,
                 )
             self._inside += 1
+            self._tell(self._inside)
             task = _Task(work)
             self._line.append(task)
             self._begin()
@@ -139,6 +154,7 @@ class Pool:
     def _left(self, done: Future[Any]) -> None:
         with self._changed:
             self._inside -= 1
+            self._tell(self._inside)
 
 
 class _Task:

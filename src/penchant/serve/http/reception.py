@@ -18,11 +18,14 @@ from penchant.serve.http.config import HttpConfig
 from penchant.serve.http.keys import HEADER, Caller, Keys, allow, is_loopback
 from penchant.serve.http.limits import Limit, grant
 from penchant.serve.http.pools import Pool
-from penchant.serve.http.problems import Problem
+from penchant.serve.http.problems import Problem, problem_of
+from penchant.serve.http.questions import Question, unpacked
 from penchant.serve.telemetry.tracing import ROUTE
+from penchant.types import Error
 
 if TYPE_CHECKING:
     from penchant.serve.service.control import Trainer
+    from penchant.serve.service.sharing import Sharing
     from penchant.serve.telemetry.observing import Telemetry
 
 SMALL = 65_536  # bytes that are parsed at once, on the way; more is parsed in a thread
@@ -80,12 +83,14 @@ class Reception:
         keys: Keys,
         trainer: Trainer,
         telemetry: Telemetry,
+        sharing: Sharing | None = None,
     ) -> None:
         self.engine = engine
         self.settings = settings
         self.keys = keys
         self.trainer = trainer
         self.telemetry = telemetry
+        self.sharing = sharing
         self.room = Room(settings.buffer_bytes)
         self.limits = {
             True: Limit(settings.rate_loopback, settings.burst),
@@ -95,7 +100,14 @@ class Reception:
         self.stopping = False
         self._own: dict[str, Limit] = {}
         waiting = settings.waiting
-        self.answers = Pool("answers", settings.threads, waiting, settings.timeout, together=1)
+        self.answers = Pool(
+            "answers",
+            settings.threads,
+            waiting,
+            settings.timeout,
+            together=1,
+            tell=(lambda inside: None) if sharing is None else sharing.inside,
+        )
         self.records = Pool("events", settings.record_threads, waiting, settings.timeout)
         self.loads = Pool("loads", settings.load_threads, waiting, settings.load_timeout)
         # Apart: how things are is asked most when the events that wait fill their pool.
@@ -156,15 +168,60 @@ class Reception:
         """Return the answer that `work` writes as JSON, in a thread of the answers."""
         return Response(await self.answers.run(work), media_type=JSON)
 
+    async def ask(self, question: Question) -> Response:
+        """Return the answer to a question, given by whichever worker has the least to do."""
+        began = time.monotonic()
+        found = await self._shared(question)
+        if found is None:
+            found = await self.answers.run(
+                lambda: question.answered(self.engine, self.telemetry), time.monotonic() - began
+            )
+        return Response(found, media_type=JSON)
+
+    async def asked(self, packed: bytes) -> bytes | None:
+        """Return the answer to the question of another worker, None where it is to answer it."""
+        try:
+            question, trace = unpacked(packed)
+            with self.telemetry.beneath(trace):
+                return await self.answers.run(
+                    lambda: question.answered(self.engine, self.telemetry)
+                )
+        except Exception as error:
+            # Whoever asked meets what is wrong with the question, and tells it.
+            known = isinstance(error, Problem) or (
+                isinstance(error, Error) and problem_of(error).status < 500
+            )
+            if not known:
+                self.telemetry.trouble("share", error)
+            return None
+
+    async def _shared(self, question: Question) -> bytes | None:
+        """Return the answer of another worker that has less to do, None where nobody has."""
+        mine = self.answers.inside
+        if self.sharing is None or not mine:
+            return None
+        packed = question.packed(self.telemetry.trace())
+        found = None if packed is None else await self.sharing.ask(packed, mine)
+        if found is not None:
+            self.telemetry.shared()
+        return found
+
     async def load(self, work: Callable[[], bytes]) -> Response:
         """Return the answer to what takes long, in a thread of the loads."""
         return Response(await self.loads.run(work), media_type=JSON)
+
+    async def open(self) -> None:
+        """Answer what other workers ask, from now on."""
+        if self.sharing is not None:
+            await self.sharing.open(self.asked)
 
     async def close(self) -> None:
         """Finish what was accepted."""
         pools = (self.answers, self.records, self.loads, self.operations, self.reasons)
         for pool in pools:
             await asyncio.to_thread(pool.close)
+        if self.sharing is not None:
+            await self.sharing.close()
 
 
 _ANYBODY = Caller("anybody", frozenset())

@@ -26,8 +26,8 @@ from penchant.serve.http.call import (
     whole,
 )
 from penchant.serve.http.problems import Problem
+from penchant.serve.http.questions import Question
 from penchant.serve.http.reception import Reception, Route
-from penchant.types import Slate
 
 MOST_USERS = 1_000  # of one batch; each is an answer
 
@@ -51,19 +51,6 @@ _ASKED = {
     "log": SWITCH,
 }
 _MANY = {"user_ids": LIST, "k": WHOLE, "context": OBJECT, "seen": TEXT, "now": TIME}
-
-
-def slate_json(slate: Slate) -> bytes:
-    """Return a slate as the document that the contract promises."""
-    return orjson.dumps(
-        {
-            "slate_id": slate.id,
-            "snapshot": slate.snapshot,
-            "user_id": slate.user_id,
-            "now": slate.now,
-            "recommendations": slate.recommendations,
-        }
-    )
 
 
 async def recommend(reception: Reception, call: Call) -> Response:
@@ -105,12 +92,7 @@ async def recommend_posted(reception: Reception, call: Call) -> Response:
 
 
 async def _recommended(reception: Reception, user: Any, asked: Mapping[str, Any]) -> Response:
-    def work() -> bytes:
-        slate = reception.engine.recommend(user, **asked)
-        reception.telemetry.answer(slate)
-        return slate_json(slate)
-
-    return await reception.answer(work)
+    return await reception.ask(Question("recommend", (user,), asked))
 
 
 def _either(inside: Any, beside: str | None) -> Any:
@@ -135,13 +117,7 @@ async def rank(reception: Reception, call: Call) -> Response:
         if "items" not in asked:
             raise Problem(422, "expected items, the list of ids to put in order, got none")
         items = asked.pop("items")
-
-        def work() -> bytes:
-            slate = reception.engine.rank(user, items, **asked)
-            reception.telemetry.answer(slate)
-            return slate_json(slate)
-
-        return await reception.answer(work)
+        return await reception.ask(Question("rank", (user, items), asked))
 
     return await reception.body(call, use)
 
@@ -197,9 +173,7 @@ async def similar(reception: Reception, call: Call) -> Response:
     call.known("k", "now", "item_id")
     item = call.identity("item", of="item_id")
     k, now = whole(call.one("k"), "k"), moment(call.one("now"))
-    return await reception.answer(
-        lambda: slate_json(reception.engine.similar(item, 10 if k is None else k, now=now))
-    )
+    return await reception.ask(Question("similar", (item, 10 if k is None else k), {"now": now}))
 
 
 async def reasons(reception: Reception, call: Call) -> Response:

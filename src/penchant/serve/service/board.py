@@ -1,4 +1,4 @@
-"""A few numbers that the workers of one service share: how many connections each holds.
+"""A few numbers that the workers of one service share: what each holds, and has to do.
 
 They lie in a file that all map into memory, one line of numbers a worker, each written by one
 process only. A number that is a moment old does no harm.
@@ -13,7 +13,9 @@ from pathlib import Path
 
 FILE = "board"
 CLOSED = -1  # connections of a worker that accepts none
-_LINE = struct.Struct("=qd")  # connections, and when its loop last turned (monotonic seconds)
+_HELD = struct.Struct("=qd")  # connections, and when its loop last turned (monotonic seconds)
+_ASKED = struct.Struct("=q")  # questions that it works on, or that wait there
+_SIZE = _HELD.size + _ASKED.size
 
 
 class Board:
@@ -22,26 +24,34 @@ class Board:
     def __init__(self, runtime: Path, workers: int, *, create: bool = False) -> None:
         path = runtime / FILE
         if create:
-            path.write_bytes(_LINE.pack(CLOSED, 0.0) * workers)
+            path.write_bytes((_HELD.pack(CLOSED, 0.0) + _ASKED.pack(0)) * workers)
         with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), workers * _LINE.size)
+            self._memory = mmap.mmap(file.fileno(), workers * _SIZE)
         self.workers = workers
 
     def write(self, slot: int, connections: int) -> None:
         """Say how many connections a worker holds, and that it is alive."""
-        _LINE.pack_into(self._memory, slot * _LINE.size, connections, time.monotonic())
+        _HELD.pack_into(self._memory, slot * _SIZE, connections, time.monotonic())
 
     def clear(self, slot: int) -> None:
         """Say that a worker accepts nothing."""
-        _LINE.pack_into(self._memory, slot * _LINE.size, CLOSED, 0.0)
+        _HELD.pack_into(self._memory, slot * _SIZE, CLOSED, 0.0)
 
     def connections(self, slot: int) -> int:
         """Return how many connections a worker holds; `CLOSED` where it accepts none."""
-        return int(_LINE.unpack_from(self._memory, slot * _LINE.size)[0])
+        return int(_HELD.unpack_from(self._memory, slot * _SIZE)[0])
 
     def beat(self, slot: int) -> float:
         """Return when a worker last wrote, in seconds of time.monotonic(); 0.0 before it did."""
-        return float(_LINE.unpack_from(self._memory, slot * _LINE.size)[1])
+        return float(_HELD.unpack_from(self._memory, slot * _SIZE)[1])
+
+    def questions(self, slot: int, many: int) -> None:
+        """Say how many questions a worker has."""
+        _ASKED.pack_into(self._memory, slot * _SIZE + _HELD.size, many)
+
+    def asked(self, slot: int) -> int:
+        """Return how many questions a worker has."""
+        return int(_ASKED.unpack_from(self._memory, slot * _SIZE + _HELD.size)[0])
 
     def fewest(self, besides: int) -> int | None:
         """Return the fewest connections that another worker holds, None where no other accepts."""

@@ -25,7 +25,6 @@ from penchant.store.lifeline import follow
 BACKGROUND = "background"
 LOG_FILE = "penchant.db"
 REFUSED, KILLED = 2, 1
-BUILD = "penchant.serve.http.app:build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,6 @@ class Plan:
     """What one process does. `slot` is its place among `workers`, `socket` the number of the file
     it accepts from, `runtime` a folder that all processes of this service share while it runs.
 
-    `build` names the function that makes the application: module and name, with a colon between.
     `began` says that the service has answered before, so that there is a shelf.
     """
 
@@ -52,7 +50,6 @@ class Plan:
     keep_impressions_days: float = 0.0
     log_level: Level = "info"
     log_format: Format = "json"
-    build: str = BUILD
     began: bool = False
 
     @property

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penchant.serve.service.plan import (
     REFUSED,
@@ -30,8 +28,8 @@ from penchant.types import Error
 
 if TYPE_CHECKING:
     from penchant.engine import Engine
+    from penchant.serve.http.config import HttpConfig
     from penchant.serve.service.accepting import Server
-    from penchant.serve.service.control import Control
     from penchant.serve.telemetry.observing import Telemetry
 
 TICK = 1.0  # seconds between two looks at the log by a worker that nobody asks
@@ -70,13 +68,18 @@ def answer(plan: Plan, engine: Engine, telemetry: Telemetry) -> None:
     """Answer until told to stop; what was accepted is finished."""
     import uvicorn
 
+    from penchant.serve.http.app import build
     from penchant.serve.service.accepting import Connection, Server
     from penchant.serve.service.board import Board
     from penchant.serve.service.control import Control
+    from penchant.serve.service.sharing import Sharing
 
     board = Board(plan.runtime_folder, plan.workers)
     listening = socket.socket(fileno=plan.socket)
-    app = built(plan, engine, Control(plan.shelf), telemetry)
+    sharing = Sharing(plan.runtime_folder, board, plan.slot) if plan.workers > 1 else None
+    app = build(
+        engine, listens(plan), trainer=Control(plan.shelf), telemetry=telemetry, sharing=sharing
+    )
     config = uvicorn.Config(
         telemetry.traced(app),
         loop="uvloop",
@@ -131,16 +134,13 @@ def keep_what_stays() -> None:
     gc.enable()
 
 
-def built(plan: Plan, engine: Engine, control: Control, telemetry: Telemetry) -> Any:
-    """Return the application that the plan names."""
+def listens(plan: Plan) -> HttpConfig:
+    """Return section `http` of the shelf, with the address that the parent listens on."""
     from penchant.serve.http.config import HttpConfig
     from penchant.store.settings import FILE, Settings
 
-    module, _, name = plan.build.partition(":")
-    build: Callable[..., Any] = getattr(importlib.import_module(module), name)
     settings = Settings(plan.shelf / FILE).section("http", HttpConfig)
-    listens = replace(settings, host=plan.host, port=plan.port)
-    return build(engine, listens, trainer=control, telemetry=telemetry)
+    return replace(settings, host=plan.host, port=plan.port)
 
 
 def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading.Event) -> None:

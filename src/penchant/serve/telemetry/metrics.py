@@ -50,6 +50,9 @@ class Metrics:
             "stage_seconds", "Time of one stage of an answer.", _STAGE, "stage"
         )
         self.slates = counter("slates_total", "Slates answered.")
+        self.shared = counter(
+            "answers_shared_total", "Answers given by another worker than was asked: it was idler."
+        )
         self.shown = counter("shown_items_total", "Items in those slates.")
         self.shown_by = counter(
             "shown_items_by_source_total",

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -121,6 +122,11 @@ class Telemetry:
             self._traces.stages(slate)
 
     @_harmless
+    def shared(self) -> None:
+        """Count an answer that another worker gave."""
+        self.metrics.shared.inc()
+
+    @_harmless
     def recorded(self, counts: Mapping[str, Any]) -> None:
         """Count rows that came in, by what became of them."""
         for outcome in _OUTCOMES:
@@ -136,6 +142,14 @@ class Telemetry:
     def traced(self, app: Application) -> Application:
         """Return the application with a span around each request, or as it is without tracing."""
         return app if self._traces is None else self._traces.wrapped(app)
+
+    def trace(self) -> Mapping[str, str]:
+        """Return where in a trace this is, for another process; empty without tracing."""
+        return {} if self._traces is None else self._traces.here()
+
+    def beneath(self, trace: Mapping[str, str]) -> AbstractContextManager[None]:
+        """Have the spans of a block hang below those of the process that sent `trace`."""
+        return nullcontext() if self._traces is None else self._traces.beneath(trace)
 
     @_harmless
     def observe(self, status: Status, behind: float, connections: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from penchant.types import Slate
@@ -33,11 +34,11 @@ class Tracing:
     """Makes spans, and has `provider` send them."""
 
     def __init__(self, provider: TracerProvider) -> None:
-        from opentelemetry import propagate, trace
+        from opentelemetry import context, propagate, trace
 
         self._provider = provider
         self._tracer = provider.get_tracer("penchant")
-        self._trace, self._extract = trace, propagate.extract
+        self._trace, self._propagate, self._context = trace, propagate, context
 
     def wrapped(self, app: Application) -> Application:
         """Return the application with a span around each request."""
@@ -51,7 +52,7 @@ class Tracing:
             method = scope["method"]
             with tracer.start_as_current_span(
                 method,
-                context=self._extract(carrier),
+                context=self._propagate.extract(carrier),
                 kind=server,
                 attributes={"http.request.method": method},
             ) as span:
@@ -70,6 +71,21 @@ class Tracing:
                     span.set_attribute("http.route", template)
 
         return traced
+
+    def here(self) -> dict[str, str]:
+        """Return where in a trace this is, as the headers that say so to another process."""
+        found: dict[str, str] = {}
+        self._propagate.inject(found)
+        return found
+
+    @contextmanager
+    def beneath(self, headers: Mapping[str, str]) -> Iterator[None]:
+        """Have spans hang below the one that another process is in."""
+        token = self._context.attach(self._propagate.extract(headers))
+        try:
+            yield
+        finally:
+            self._context.detach(token)
 
     def stages(self, slate: Slate) -> None:
         """Add a span for each stage of an answer that was just given."""
