@@ -62,7 +62,10 @@ class Driving:
     def result(self) -> dict[str, Any]:
         """Return what happened, when it is over."""
         assert self._child.stdout is not None
-        found: dict[str, Any] = json.loads(self._child.stdout.read())
+        told = self._child.stdout.read()
+        if status := self._child.wait():
+            raise RuntimeError(f"the generator ended with status {status} before it had told all")
+        found: dict[str, Any] = json.loads(told)
         return found
 
     def __enter__(self) -> Driving:
