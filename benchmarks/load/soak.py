@@ -46,6 +46,14 @@ class Memory:
         self.seconds.append(at)
         self.samples.append(service.memory())
 
+    def course(self, name: str, every: float = 60.0) -> list[int]:
+        """Return a process's own megabytes every so many seconds."""
+        found: list[int] = []
+        for at, one in zip(self.seconds, self.samples, strict=True):
+            if name in one and at >= every * len(found):
+                found.append(round(one[name][1]))
+        return found
+
     def growth(self, since: float) -> dict[str, tuple[float, float, float]]:
         """Return for each process its own megabytes after `since` and at the end, and the rss.
 
@@ -177,6 +185,7 @@ def soaked(ground: Ground, options: argparse.Namespace) -> bool:
             f"  {name:<12} {first:7.1f} > {last:7.1f} MB of its own ({whole:.0f} MB held) after "
             f"{warm:.0f} s: {100 * grown:+.1f}%, {verdict} the bar of {100 * GROWTH:.0f}%"
         )
+        print(f"    minute by minute: {memory.course(name)}")
     other = different(ground, shown, now)
     for person, here, there in other[:3]:
         print(f"    {person}: served {here}, a fresh engine {there}")
