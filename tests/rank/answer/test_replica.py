@@ -19,11 +19,13 @@ import world
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import read
 from penchant.learn.__main__ import train
-from penchant.rank.answer import loading
+from penchant.rank.answer import loading, replica
 from penchant.rank.answer.loading import UNTRAINED, Loaded
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.served import Served
 from penchant.rank.feedback.feedback import Feedback
+from penchant.recall.gather import Recall
+from penchant.store.log import Events
 from penchant.store.open import Store, open_store
 from penchant.types import Candidates, Query
 from shelves import filled, ids
@@ -246,6 +248,95 @@ def test_what_happens_while_a_snapshot_is_loaded_is_in_it(
     finally:
         release.set()
         reader.close()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["known to the snapshot", "late"])
+def test_only_late_events_that_are_taken_back_have_the_rest_learned_again(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    folder = tmp_path / "shelf"
+    shutil.copytree(trained, folder)
+    reader = Reader(folder)
+    taught: list[bool] = []
+    learn = Recall.learn
+
+    def noted(self: Recall, tail: Events, *, anew: bool = False) -> None:
+        taught.append(anew)
+        learn(self, tail, anew=anew)
+
+    monkeypatch.setattr(Recall, "learn", noted)
+    try:
+        reader.replica.follow()
+        with penchant.open(folder) as other:
+            other.record(penchant.Event("zoe", "s2", timestamp=NOW - 60), now=NOW)
+            reader.replica.follow()
+            if late:
+                other.record(penchant.Event("ann-0", "s6", timestamp=NOW - 50), now=NOW)
+                reader.replica.follow()
+            taught.clear()
+            other.record(penchant.Event("zoe", "s4", timestamp=NOW - 40), now=NOW)
+            assert other.forget("ann-0")
+            reader.replica.follow()
+            assert taught == [late]
+        assert_as_if_from_the_start(reader, folder)
+    finally:
+        reader.close()
+
+
+def test_what_follows_the_answers_is_made_anew_once_in_a_while(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever forgets thousands of people, one by one, would have it made anew all the time."""
+    monkeypatch.setattr(loading, "WORTH", 0)
+    folder = tmp_path / "shelf"
+    shutil.copytree(trained, folder)
+    clock = [1000.0]
+    monkeypatch.setattr(replica.time, "monotonic", lambda: clock[0])
+    items = [f"s{n}" for n in range(1, 7)]
+    with penchant.open(folder) as engine:
+        made: list[str] = []
+        plain = engine._replica._loading.trained
+
+        def noted(*given: Any) -> Loaded:
+            made.append("anew")
+            return plain(*given)
+
+        monkeypatch.setattr(engine._replica._loading, "trained", noted)
+        for n in range(3):
+            slate = engine.rank(f"ann-{n}", items, now=NOW)
+            event = {"user_id": f"ann-{n}", "item_id": slate[0].item_id, "slate_id": slate.id}
+            engine.record(event | {"timestamp": NOW + 1}, now=NOW + 2)
+        engine.rank("jo-0", items, now=NOW + 3)
+
+        def forgotten(user: str) -> None:
+            assert engine.forget(user)
+            engine._replica.follow()
+            changer = engine._replica._changer
+            if changer is not None:
+                changer.join(30)
+
+        assert engine._replica.follow().feedback is not None
+        made.clear()
+        forgotten("ann-0")
+        assert made == ["anew"]
+        forgotten("ann-1")
+        forgotten("ann-2")
+        assert made == ["anew"]
+        clock[0] += replica.REMADE
+        engine._replica.follow()  # though nothing was recorded since
+        changer = engine._replica._changer
+        assert changer is not None
+        changer.join(30)
+        assert made == ["anew"] * 2
+        feedback = engine._replica.follow().feedback
+        assert feedback is not None
+        held = feedback.rates.table(NOW + 9)
+    with penchant.open(folder) as engine:
+        engine._replica.follow_answers()
+        feedback = engine._replica.follow().feedback
+        assert feedback is not None
+        np.testing.assert_allclose(held[1], feedback.rates.table(NOW + 9)[1])
+        np.testing.assert_allclose(held[2], feedback.rates.table(NOW + 9)[2])
 
 
 def test_a_trained_answer_finds_what_is_missing(trained: Path) -> None:

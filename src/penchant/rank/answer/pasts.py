@@ -66,6 +66,11 @@ class Pasts:
                 told.add(user)
             past.add(item, time, offset)
 
+    def drop(self, users: Ids) -> None:
+        """Read what these people did anew when it is asked about."""
+        for user in users.tolist():
+            self._known.pop(user, None)
+
     @contextmanager
     def remembered(self, wanted: Events) -> Iterator[None]:
         """Ask these events in place of the log, and keep nothing of before: it may be wrong now."""

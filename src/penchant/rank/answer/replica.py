@@ -8,6 +8,7 @@ the one that answers, and takes its place when it knows as much: no request wait
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from penchant.types import Status
 
 EVERYTHING = 2**62
 MANY = 500  # people whose events are taken back at once: then all is read again
+REMADE = 60.0  # seconds between two times that what follows the answers is made anew
 Tell = Callable[[str, float], None]
 
 
@@ -56,6 +58,7 @@ class Replica:
         self._changer: threading.Thread | None = None
         self._looked: str | None = None  # the snapshot that was looked at last, used or not
         self._stale = False
+        self._remade = -REMADE  # when what was stale was made anew last
         self._refused: set[str] = set()
         self._late = 0
         self._refit_at = 0
@@ -71,6 +74,9 @@ class Replica:
             if wait:
                 self._change()
                 known = self._followed()
+        elif self._due():
+            with self._lock:
+                self._notice(known.loaded.served.snapshot)
         return known.loaded.served
 
     def follow_answers(self) -> None:
@@ -155,10 +161,14 @@ class Replica:
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
         if tail.retracted:
-            self._take_back(tail, wanted)
+            others, late = self._take_back(tail, wanted, loaded.offset)
             if not untrained:
                 loaded = replace(loaded, served=replace(loaded.served))
-                loaded.learn_anew(self._heard)
+                loaded.pasts.drop(tail.retracted_users)
+                if late:
+                    loaded.learn_anew(self._heard)
+                else:  # the snapshot knows all that they did: what came later is as it was
+                    loaded.learn(others)
         elif len(wanted):
             self._heard.add(wanted)
             self._popularity.fold(wanted.items, wanted.times)
@@ -175,17 +185,26 @@ class Replica:
         self._notice(loaded.served.snapshot)
         return self._known
 
-    def _take_back(self, tail: Tail, wanted: Events) -> None:
-        """Put what the log now says of some people in the place of what it said before."""
+    def _take_back(self, tail: Tail, wanted: Events, offset: int) -> tuple[Events, bool]:
+        """Put what the log now says of some people in the place of what it said before.
+
+        Returns what others did, and whether any of this, then or now, lies after an offset.
+        """
         users = tail.retracted_users
-        parts = [_take(wanted, ~np.isin(wanted.users, users))]
+        others = _take(wanted, ~np.isin(wanted.users, users))
+        own = [self._heard.of(users)]
         for user in users.tolist():
             events = self._wanted(self._store.log.history(user, EVERYTHING, np.inf))
-            parts.append(_take(events, events.offsets <= tail.position.event_offset))
-        again = joined(parts)
-        self._heard.replace(users, again)
+            own.append(_take(events, events.offsets <= tail.position.event_offset))
+        self._heard.replace(users, joined([others, *own[1:]]))
         heard = self._heard.after(0)
         self._popularity.fold(heard.items, heard.times, anew=True)
+        return others, any(int(one.offsets.max(initial=0)) > offset for one in own)
+
+    def _due(self) -> bool:
+        """Return whether something is stale, and was not made anew a moment ago: whoever forgets
+        thousands of people one by one would have that done all the time."""
+        return self._stale and time.monotonic() - self._remade >= REMADE
 
     def _notice(self, snapshot: str) -> None:
         """Have another snapshot loaded, if one became current."""
@@ -195,7 +214,7 @@ class Replica:
             self._warn(unnamed(self._store.snapshots.directory))
             return
         known = named is None or named in (snapshot, self._looked)
-        if known and not self._stale:
+        if known and not self._due():
             return
         if self._changer is None or not self._changer.is_alive():
             self._changer = threading.Thread(
@@ -224,7 +243,8 @@ class Replica:
                 wanted = UNTRAINED if snapshot is None else snapshot.id
                 if wanted in (known.loaded.served.snapshot, *self._refused) and not self._stale:
                     return
-                self._stale = False
+                if self._stale:
+                    self._stale, self._remade = False, time.monotonic()
                 loaded = self._current(known.position, heard)
                 if loaded is None and snapshot is not None:
                     continue  # it cannot be used: the one before goes on
@@ -232,15 +252,21 @@ class Replica:
                     return
 
     def _change_over(self, loaded: Loaded, before: _Known) -> bool:
-        """Return whether `loaded` answers now; not where something was taken back meanwhile."""
+        """Return whether `loaded` answers now; not where it has to be made anew before."""
         with self._lock:
             known = self._known
             if known is None:
                 return True  # all is made anew anyway
-            anew = known.loaded.served.columns is not loaded.served.columns
-            if anew or known.position.retraction != before.position.retraction:
+            if known.loaded.served.columns is not loaded.served.columns:
+                return False  # all was read again
+            if known.position.retraction == before.position.retraction:
+                loaded.learn(self._heard.after(before.position.event_offset))
+            elif loaded.served.snapshot == UNTRAINED:
                 return False
-            loaded.learn(self._heard.after(before.position.event_offset))
+            else:
+                # As it is folded: where people are forgotten all the time, no other moment comes.
+                loaded.learn_anew(self._heard)
+                self._stale = loaded.served.feedback is not None
             since, until = before.position.item_change, known.position.item_change
             self._loading.learn_items(loaded.served, self._store.catalogue.changed(since, until)[0])
             self._known = replace(known, loaded=loaded)
