@@ -198,6 +198,7 @@ def test_answers_are_replayed_through_the_engine_and_slates_are_joined(
                 engine.record(part, now=now)
             engine._store.impressions.flush()
             watch.look(now + 300.0)
+            assert watch._engine is None  # it would hold what a worker does until the next time
         state = watch._course.state()["detectors"]
     for name, fewest in (("replayed", 40), ("shown", 5)):
         rows = [sums for row in state[name]["hours"].values() for sums in row.values()]

@@ -80,6 +80,7 @@ class Watch:
         gone = self._read(now)
         before = self._course.judged
         changed = self._course.look(now)
+        self._rest()
         if gone or changed or self._course.judged != before:
             self._settle()
             self.findings.save(self.directory)
@@ -93,8 +94,7 @@ class Watch:
 
     def close(self) -> None:
         """Let go of the directory."""
-        if self._engine is not None:
-            self._engine.close()
+        self._rest()
         self._meaning.close()
         self._store.close()
 
@@ -199,6 +199,13 @@ class Watch:
             self._anew()  # of another log: a backup was put in its place
             return
         self._reload(self._position.event_offset)
+
+    def _rest(self) -> None:
+        """Let go of the engine: it is asked for seconds of ten minutes, and holds what a worker
+        does."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
     def _own(self, user: int, until: float) -> tuple[int, int]:
         """Return moments and active days of a person in the two months before `until`."""
