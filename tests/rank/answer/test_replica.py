@@ -295,13 +295,13 @@ def test_what_follows_the_answers_is_made_anew_once_in_a_while(
     items = [f"s{n}" for n in range(1, 7)]
     with penchant.open(folder) as engine:
         made: list[str] = []
-        plain = engine._replica._loading.trained
+        plain = engine._replica._loading.told_anew
 
-        def noted(*given: Any) -> Loaded:
+        def noted(*given: Any) -> Served:
             made.append("anew")
             return plain(*given)
 
-        monkeypatch.setattr(engine._replica._loading, "trained", noted)
+        monkeypatch.setattr(engine._replica._loading, "told_anew", noted)
         for n in range(3):
             slate = engine.rank(f"ann-{n}", items, now=NOW)
             event = {"user_id": f"ann-{n}", "item_id": slate[0].item_id, "slate_id": slate.id}
@@ -316,7 +316,6 @@ def test_what_follows_the_answers_is_made_anew_once_in_a_while(
                 changer.join(30)
 
         assert engine._replica.follow().feedback is not None
-        made.clear()
         forgotten("ann-0")
         assert made == ["anew"]
         forgotten("ann-1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from penchant.rank.answer.served import Served, load
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
+from penchant.rank.pipeline import load_pipeline
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
@@ -123,6 +124,15 @@ class Loading:
         _try(loaded.served, float(heard.after(0).times.max(initial=0.0)))
         return loaded
 
+    def told_anew(self, served: Served, snapshot: Snapshot, position: Position) -> Served:
+        """Return the same with what follows the answers made anew; all else is shared."""
+        told = self._told(snapshot.id, served.columns, served.vectors, position)
+        recall = served.pipeline.recall
+        pipeline = load_pipeline(
+            Artefacts(snapshot.folder), recall, served.columns, served.vectors, feedback=told
+        )
+        return replace(served, pipeline=pipeline, feedback=told)
+
     def untrained(
         self, columns: ItemColumns, popularity: Popularity, heard: Heard, position: Position
     ) -> Loaded:
@@ -189,18 +199,6 @@ class Loading:
     ) -> Loaded:
         log, kinds = self._store.log, self._kinds
         pasts = Pasts(lambda user, now: wanted_before(log, kinds, user, now))
-
-        def feedback(vectors: Vectors) -> Feedback:
-            opened = open_feedback(self._store, kinds, columns, vectors)
-            # What was learned of those who were forgotten since goes with the state that has it.
-            mark = f"{snapshot} {position.retraction}"
-            opened.resume(self._store.directory / FEEDBACK, mark)
-            began = opened.shown_until
-            catch_up(opened, self._store.impressions, log)
-            if opened.shown_until - began > WORTH and not self._store.read_only:
-                opened.save(self._store.directory / FEEDBACK, mark)
-            return opened
-
         served = load(
             folder,
             snapshot,
@@ -210,9 +208,27 @@ class Loading:
             texts=self._encoder is not None,
             encoder=self._encoder,
             lexical=self.lexical,
-            feedback=feedback if self._follows else None,
+            feedback=(
+                (lambda vectors: self._told(snapshot, columns, vectors, position))
+                if self._follows
+                else None
+            ),
         )
         return Loaded(served, pasts, offset, self._by_answers)
+
+    def _told(
+        self, snapshot: str, columns: ItemColumns, vectors: Vectors, position: Position
+    ) -> Feedback:
+        """Return what follows the answers, up to the end of both logs."""
+        opened = open_feedback(self._store, self._kinds, columns, vectors)
+        # What was learned of those who were forgotten since goes with the state that has it.
+        mark = f"{snapshot} {position.retraction}"
+        opened.resume(self._store.directory / FEEDBACK, mark)
+        began = opened.shown_until
+        catch_up(opened, self._store.impressions, self._store.log)
+        if opened.shown_until - began > WORTH and not self._store.read_only:
+            opened.save(self._store.directory / FEEDBACK, mark)
+        return opened
 
     def _unknown_to(self, snapshot: Snapshot, until: int) -> pl.DataFrame:
         """Return the items whose text vectors a snapshot lacks: those that changed after it."""

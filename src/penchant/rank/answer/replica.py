@@ -24,7 +24,7 @@ from penchant.store.columns import ItemColumns
 from penchant.store.events import joined
 from penchant.store.log import Events
 from penchant.store.open import Store
-from penchant.store.snapshots import unnamed
+from penchant.store.snapshots import Snapshot, unnamed
 from penchant.store.tail import Position, Tail
 from penchant.types import Status
 
@@ -236,20 +236,41 @@ class Replica:
                 with self._lock:
                     known = self._known
                     heard = Heard(self._heard.after(0))
+                    stale, self._stale = self._stale, False
                 if known is None:
                     return
                 self._looked = self._store.snapshots.named
                 snapshot = self._store.snapshots.current()
                 wanted = UNTRAINED if snapshot is None else snapshot.id
-                if wanted in (known.loaded.served.snapshot, *self._refused) and not self._stale:
+                if snapshot is not None and wanted == known.loaded.served.snapshot:
+                    if stale:
+                        self._tell_anew(known, snapshot)
                     return
-                if self._stale:
-                    self._stale, self._remade = False, time.monotonic()
+                if wanted in (known.loaded.served.snapshot, *self._refused):
+                    self._stale = stale
+                    return
                 loaded = self._current(known.position, heard)
                 if loaded is None and snapshot is not None:
                     continue  # it cannot be used: the one before goes on
                 if self._change_over(loaded or self._untrained(known.position, heard), known):
                     return
+
+    def _tell_anew(self, known: _Known, snapshot: Snapshot) -> None:
+        """Make what follows the answers anew, without those who were forgotten."""
+        self._remade = time.monotonic()
+        try:
+            served = self._loading.told_anew(known.loaded.served, snapshot, known.position)
+        except Exception as error:
+            self._stale = True
+            self._warn(
+                "what follows the answers could not be made anew without those who were "
+                f"forgotten: {type(error).__name__}: {error}"
+            )
+            return
+        with self._lock:
+            now = self._known
+            if now is not None and now.loaded.served.pipeline is known.loaded.served.pipeline:
+                self._known = replace(now, loaded=replace(now.loaded, served=served))
 
     def _change_over(self, loaded: Loaded, before: _Known) -> bool:
         """Return whether `loaded` answers now; not where it has to be made anew before."""
