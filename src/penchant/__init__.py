@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from penchant.engine import Engine
-    from penchant.engine import open_engine as open
+    from penchant.engine import Engine as open
     from penchant.serve.client import connect
     from penchant.types import Error, Event, Item, Link, Recommendation, Slate, User
 
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
     if name in ("Engine", "open"):
         from penchant import engine
 
-        value: Any = engine.Engine if name == "Engine" else engine.open_engine
+        value: Any = engine.Engine  # to open a directory is to make its engine
     elif name == "connect":
         from penchant.serve import client
 

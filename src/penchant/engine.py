@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,7 +17,7 @@ from penchant.ingest.admission import Admission
 from penchant.ingest.intake import Counts
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import Privacy
-from penchant.ingest.times import seconds
+from penchant.ingest.times import Moment, moment
 from penchant.interests.export import export
 from penchant.interests.profile import profile
 from penchant.learn.sections import checked
@@ -45,13 +43,11 @@ from penchant.types import (
     Seen,
     Slate,
     Status,
+    Tell,
 )
 
 if TYPE_CHECKING:
     import polars as pl
-
-Moment = float | datetime | None
-Tell = Callable[[str, float], None]
 
 
 class Engine:
@@ -75,26 +71,22 @@ class Engine:
         if effort not in get_args(Effort):
             raise InvalidInput(f"effort is one of {', '.join(get_args(Effort))}; got {effort!r}")
         self._store = store = open_store(directory, url, read_only=read_only)
-        self.directory = self._store.directory
+        self.directory = store.directory
         self.effort = effort
-        self._url = url
+        self._arguments = [str(self.directory), "--effort", effort]
+        self._arguments += [] if url is None else ["--url", url]
         self._process = os.getpid()
         try:
             privacy = Privacy.of(self.directory, checked(store.settings)["privacy"], store.people)
             kinds = Kinds.from_settings(store.settings)
-            self._replica = Replica(self._store, kinds)
-            self._asking = Asking(self._store, self._replica, kinds, privacy)
-            self._showing = Showing(self._store)
-            self._explaining = Explaining(self._store, self._replica)
-            self._admission = Admission(
-                self._store,
-                kinds,
-                privacy,
-                prepare=self._replica.prepare,
-                rescaled=self._replica.reload,
-            )
+            self._replica = Replica(store, kinds)
+            self._asking = Asking(store, self._replica, kinds, privacy)
+            self._showing = Showing(store)
+            self._explaining = Explaining(store, self._replica)
+            prepare, rescaled = self._replica.prepare, self._replica.reload
+            self._admission = Admission(store, kinds, privacy, prepare=prepare, rescaled=rescaled)
         except BaseException:
-            self._store.close()
+            store.close()
             raise
 
     def add(
@@ -125,8 +117,8 @@ class Engine:
         the bad rows are quarantined with a reason. Durable when it returns.
         """
         if isinstance(events, Event | Mapping) and columns is None:
-            return self._admission.event(events, _moment(now))
-        return self._admission.events(events, _moment(now), columns)
+            return self._admission.event(events, moment(now))
+        return self._admission.events(events, moment(now), columns)
 
     def train(self, *, progress: Tell | None = None, seed: int = 0) -> TrainReport:
         """Return what was learned, kept, left out and measured; serving goes on meanwhile.
@@ -134,7 +126,7 @@ class Engine:
         In a process of its own; the new snapshot serves next, unless it does worse (`published`).
         """
         self._store.check(writing=True)
-        report = run_child("penchant.learn", self._arguments("--seed", str(seed)), progress)
+        report = run_child("penchant.learn", [*self._arguments, "--seed", str(seed)], progress)
         self._replica.follow(wait=True)
         return TrainReport(report["snapshot"], report)
 
@@ -160,7 +152,7 @@ class Engine:
         question = self._asking.ask(
             user_id,
             k,
-            _moment(now),
+            moment(now),
             context=context,
             text=text,
             exclude=exclude,
@@ -186,7 +178,7 @@ class Engine:
         Items the catalogue has never heard of come last, in the order given.
         """
         question = self._asking.ask_order(
-            user_id, items, _moment(now), context=context, text=text, history=history
+            user_id, items, moment(now), context=context, text=text, history=history
         )
         return self._showing.answer(question, log=log)
 
@@ -200,14 +192,14 @@ class Engine:
         seen: Seen | None = None,
     ) -> pl.DataFrame:
         """Return a frame user_id, item_id, score, rank (from 1): the slates of many people."""
-        people, clock = ids(user_ids, "user_ids"), _moment(now)
+        people, clock = ids(user_ids, "user_ids"), moment(now)
         return self._showing.frame(
             self._asking.ask(one, k, clock, context=context, seen=seen) for one in people
         )
 
     def similar(self, item_id: str, k: int = 10, *, now: Moment = None) -> Slate:
         """Return the `k` items most like this one, by behaviour and by text."""
-        return self._showing.alike(self._asking.ask_likeness(item_id, k, _moment(now)))
+        return self._showing.alike(self._asking.ask_likeness(item_id, k, moment(now)))
 
     def items(self, item_ids: Iterable[str]) -> tuple[Item, ...]:
         """Return what the catalogue holds of items, in this order, without those it does not."""
@@ -215,7 +207,7 @@ class Engine:
 
     def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
         """Return the person's interests by name, strongest first, with trend and evidence."""
-        served, state = self._asking.state(user_id, _moment(now))
+        served, state = self._asking.state(user_id, moment(now))
         return profile(state, served.columns)
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
@@ -288,8 +280,10 @@ class Engine:
         self._store.check()
         with tempfile.TemporaryDirectory(prefix="penchant-") as fresh:
             folder = as_path(fresh if out is None else out, "out")
-            arguments = self._arguments("--protocol", protocol, "--k", str(k), "--out", str(folder))
-            return Report.read(run_child("penchant.evaluate", arguments, progress), folder)
+            more = ("--protocol", protocol, "--k", str(k), "--out", str(folder))
+            return Report.read(
+                run_child("penchant.evaluate", [*self._arguments, *more], progress), folder
+            )
 
     def close(self) -> None:
         """Write what waits and let go of the directory; closing twice is allowed."""
@@ -302,14 +296,3 @@ class Engine:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-    def _arguments(self, *more: str) -> list[str]:
-        url = [] if self._url is None else ["--url", self._url]
-        return [str(self.directory), "--effort", self.effort, *more, *url]
-
-
-open_engine = Engine
-
-
-def _moment(now: Moment) -> float:
-    return time.time() if now is None else seconds(now)

@@ -26,6 +26,8 @@ Mask = npt.NDArray[np.bool_]
 Seen = Literal["hide", "keep"]
 Follow = Literal["never", "lists", "always"]
 Effort = Literal["fast", "balanced", "best"]
+Tell = Callable[[str, float], None]
+"""Is told a step of something long and the share of it that is done, 0 to 1."""
 
 
 class Error(Exception):

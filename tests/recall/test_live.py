@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penchant.recall import live
 from penchant.recall.live import LivePairs
-from penchant.recall.sparse import SparseRows
 
 N = 5
 PAIRS = st.lists(
@@ -85,51 +86,48 @@ def test_an_item_leads_to_the_most_likely_of_what_many_chose_after_it() -> None:
     np.testing.assert_allclose(total[:3], [167, 167, 167], atol=2)
 
 
+def told(pairs: LivePairs, rows: list[tuple[int, int, float, float]]) -> None:
+    """Tell of pairs as columns, as of a long tail."""
+    froms, tos, weights, times = np.array(rows).T
+    pairs.add_many(froms.astype(np.int32), tos.astype(np.int32), weights, times)
+
+
 @pytest.mark.usefixtures("short")
-def test_what_is_known_does_not_depend_on_how_it_was_told() -> None:
-    rng = np.random.default_rng(0)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.lists(st.integers(0, 400), max_size=6))
+def test_what_is_known_does_not_depend_on_how_it_was_told(
+    seed: int, n: int, cuts: list[int]
+) -> None:
+    """To the last bit: a process that starts now answers as one that followed every event."""
+    rng = np.random.default_rng(seed)
     rows = [
         (int(a), int(b), float(w), float(t))
         for a, b, w, t in zip(
-            *rng.integers(0, N, (2, 300)), rng.random(300), rng.random(300), strict=True
+            *rng.integers(0, n, (2, 400)), rng.random(400), rng.random(400), strict=True
         )
     ]
-    one, other = LivePairs(), LivePairs()
+    one, parts, columns, mixed = LivePairs(), LivePairs(), LivePairs(), LivePairs()
     for row in rows:
         one.add([row])
-    other.add(rows[:7])
-    other.add(rows[7:])
+    told(columns, rows)
+    for turn, (begin, end) in enumerate(itertools.pairwise(sorted({0, len(rows), *cuts}))):
+        parts.add(rows[begin:end])
+        if turn % 2:
+            mixed.add(rows[begin:end])
+        else:
+            told(mixed, rows[begin:end])
     for now in (0.3, 0.7, 1.0):
-        np.testing.assert_array_equal(weighed(one, now), weighed(other, now))
+        for other in (parts, columns, mixed):
+            for item in range(n):
+                ask = np.array([item], dtype=np.int32), np.ones(1, dtype=np.float32), now
+                for want, found in zip(one.entries(*ask), other.entries(*ask), strict=True):
+                    np.testing.assert_array_equal(found, want)
 
 
-def test_many_loads_are_few_tables() -> None:
-    rng = np.random.default_rng(0)
-    pairs, want = LivePairs(), np.zeros((N, N))
-    for n in range(40):
-        a, b = rng.integers(0, N, (2, 6)).astype(np.int32)
-        pairs.load(SparseRows.from_pairs(a, b, np.ones(6), int(a.max()) + 1), float(n))
-        np.add.at(want, (a, b), 1.0)
-    np.testing.assert_allclose(weighed(pairs, 40.0), want)
-    assert len(pairs._loads) < 6
-
-
-def test_a_load_counts_from_its_newest_moment_on() -> None:
+def test_no_pairs_at_once_are_none() -> None:
     pairs = LivePairs()
-    add(pairs, (0, 1, 1.0), at=3.0)
-    ends = np.array([1], dtype=np.int32), np.array([2], dtype=np.int32)
-    pairs.load(SparseRows.from_pairs(*ends, np.array([5.0]), N), 10.0)
-    add(pairs, (0, 3, 2.0), at=11.0)
-    assert weighed(pairs, 2.0).sum() == 0
-    assert weighed(pairs, 9.0)[[0, 1], [1, 2]].tolist() == [1.0, 0.0]
-    assert weighed(pairs, 10.0)[[0, 1], [1, 2]].tolist() == [1.0, 5.0]
-    assert weighed(pairs, 11.0).sum() == 8.0
-
-
-def test_items_outside_the_catalogue_asked_about_are_left_out() -> None:
-    pairs = LivePairs()
-    add(pairs, (0, 4, 1.0), (0, 1, 1.0), at=0.0)
-    pairs.load(
-        SparseRows.from_pairs(*(np.array([v], dtype=np.int32) for v in (0, 4)), np.ones(1), 1), 0.0
-    )
-    assert weighed(pairs, 1.0, n=2).tolist() == [[0.0, 1.0]] + [[0.0, 0.0]] * 4
+    told(pairs, [(0, 1, 1.0, 2.0)])
+    pairs.add_many(*(np.zeros(0, np.int32),) * 2, *(np.zeros(0),) * 2)
+    assert weighed(pairs, 2.0).sum() == 1

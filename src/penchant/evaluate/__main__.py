@@ -12,15 +12,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
 
 from penchant.store.lifeline import end_with_caller
-from penchant.types import Error, InvalidInput
-
-Tell = Callable[[str, float], None]
+from penchant.types import Error, InvalidInput, Tell
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from penchant.engine import open_engine
+from penchant.engine import Engine
 from penchant.evaluate.assess import contest, facts, freshness
 from penchant.evaluate.entrants import EASE_LIMIT, Entrant, baselines
 from penchant.evaluate.informed import Informed
@@ -27,9 +27,9 @@ from penchant.language.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.measure.moments import Arm
 from penchant.store.settings import FILE, Settings
+from penchant.types import Tell
 
 SUBJECT = "penchant"
-Tell = Callable[[str, float], None]
 
 
 def run(
@@ -59,7 +59,7 @@ def run(
     keep = past.before(first)
     trained, later = workspace / "trained", past.events.filter(~keep)
     rebuild(past, keep, trained)
-    with open_engine(trained, effort=effort) as engine:
+    with Engine(trained, effort=effort) as engine:
         engine.train(progress=lambda step, value: tell(f"training: {step}", value), seed=seed)
     vectors = _vectors(past, trained, first)
 

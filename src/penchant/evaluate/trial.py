@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from penchant.engine import open_engine
+from penchant.engine import Engine
 from penchant.evaluate.plan import Plan
 from penchant.evaluate.replay import Walk
 from penchant.store.open import open_store
@@ -31,7 +31,7 @@ class Trial:
     def __init__(
         self, directory: Path, later: pl.DataFrame, *, live: bool = True, sources: int = 0
     ) -> None:
-        self._engine = open_engine(directory)
+        self._engine = Engine(directory)
         self._store = open_store(directory)
         self._live, self._k = live, sources
         self._later = later

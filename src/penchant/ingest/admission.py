@@ -22,10 +22,9 @@ from penchant.ingest.kinds import Kinds
 from penchant.ingest.people import read_links, read_users
 from penchant.ingest.privacy import Privacy
 from penchant.store.open import Store
-from penchant.types import Event, InvalidInput
+from penchant.types import Event, InvalidInput, Tell
 
 Given = Mapping[str, str] | None
-Tell = Callable[[str, float], None]
 
 
 class Admission:

@@ -8,6 +8,7 @@ apart, so neither is read.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -16,6 +17,9 @@ import numpy as np
 import polars as pl
 
 from penchant.types import InvalidInput
+
+Moment = float | datetime | None
+"""What a moment may be told as; None is now, by the clock."""
 
 MICROS = 1_000_000
 YEAR_2100 = 4_102_444_800.0
@@ -170,6 +174,11 @@ def _iso(text: str) -> int | None:
         return round(seconds(datetime.fromisoformat(text)) * MICROS)
     except (ValueError, OverflowError):
         return None
+
+
+def moment(now: Moment) -> float:
+    """Return a moment as float seconds UTC, the clock's where None was told."""
+    return time.time() if now is None else seconds(now)
 
 
 def seconds(value: Any) -> float:

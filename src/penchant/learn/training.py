@@ -39,9 +39,8 @@ from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Ids
+from penchant.types import Error, Floats, Ids, Tell
 
-Progress = Callable[[str, float], None]
 GROUPS = {
     "sequence": ("sequence",),
     "sequence_text": ("sequence_text",),
@@ -97,7 +96,7 @@ class Training:
         view: View,
         raw: Floats | None,
         config: LearnConfig,
-        tell: Progress,
+        tell: Tell,
         *,
         tracker: Tracker | None = None,
         shelf: Path | None = None,

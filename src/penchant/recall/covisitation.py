@@ -126,8 +126,8 @@ class Covisitation:
         live = LivePairs() if anew else self._live
         made = self._pairing(tail, together=self.together)
         live.add(made.pairs)
-        if made.rows is not None:
-            live.load(made.rows, made.until)
+        if made.columns is not None:
+            live.add_many(*made.columns)
         self._live = live
 
 

@@ -2,7 +2,9 @@
 
 A question about a moment that has passed must not use what came later. So the newest pairs of an
 item keep their times; older ones are summed up, and are left out whole for questions from before.
-What an item leads to is bounded: a question costs the same however much happened.
+What an item leads to is bounded: a question costs the same however much happened. And it is a
+function of the pairs in their order alone, however they are cut: whoever followed them one by one
+holds, to the last bit, what a process does that starts now and is told them at once.
 """
 
 from __future__ import annotations
@@ -14,8 +16,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from penchant.recall.sparse import SparseRows
-from penchant.types import Floats, Ids
+from penchant.types import Floats, Ids, Times
 
 MOST = 2048  # pairs of an item from which on the older ones are summed up
 TIMED = 256  # pairs of an item that keep their times then
@@ -30,7 +31,6 @@ class LivePairs:
         self._lock = threading.Lock()
         # What each item leads to, as (item, weight, time) one after the other.
         self._rows: dict[int, array[float]] = {}
-        self._loads: list[tuple[SparseRows, float]] = []
 
     def add(self, pairs: Iterable[tuple[int, int, float, float]]) -> None:
         """Add directed pairs (from, to, weight, time), each made at its time."""
@@ -45,15 +45,22 @@ class LivePairs:
                 if len(row) >= 3 * MOST:
                     rows[a] = _settled(row)
 
-    def load(self, rows: SparseRows, time: float) -> None:
-        """Add many pairs at once, the newest of which was made at `time`."""
-        with self._lock:
-            loads = [*self._loads, (rows, time)]
-            # Each is less than half of the one before it: few, and each pair moves a few times.
-            while len(loads) > 1 and 2 * len(loads[-1][0].values) > len(loads[-2][0].values):
-                (one, then), (other, later) = loads[-2:]
-                loads[-2:] = [(_both(one, other), max(then, later))]
-            self._loads = loads
+    def add_many(self, froms: Ids, tos: Ids, weights: Weights, times: Times) -> None:
+        """Add as many pairs as `add` would, in the same order; afterwards it is the same."""
+        order = np.argsort(froms, kind="stable")
+        table = np.stack((tos, weights, times), axis=1)[order]
+        items, begins, counts = np.unique(froms[order], return_index=True, return_counts=True)
+        ends = begins + counts
+        for item, begin, end in zip(*(c.tolist() for c in (items, begins, ends)), strict=True):
+            with self._lock:  # for one row: nobody waits for an import
+                row = self._rows.get(item, array("d"))
+                while begin < end:
+                    until = min(end, begin + MOST - len(row) // 3)
+                    row.frombytes(table[begin:until].tobytes())
+                    if len(row) >= 3 * MOST:
+                        row = _settled(row)
+                    begin = until
+                self._rows[item] = row
 
     def entries(self, items: Ids, weights: Floats, now: float) -> tuple[Ids, Weights]:
         """Return what `items` lead to, and the weights of that, each times its item's own.
@@ -63,7 +70,6 @@ class LivePairs:
         found: array[float] = array("d")
         lengths = []
         with self._lock:
-            loads = self._loads
             for item in items.tolist():
                 row = self._rows.get(item)
                 if row is not None:
@@ -78,10 +84,6 @@ class LivePairs:
             if table[:, 2].max() > now:
                 known = table[:, 2] <= now
                 tos, values = tos[known], values[known]
-        for rows, time in loads:
-            if time <= now:
-                to, value = rows.entries(items, weights)
-                tos, values = np.concatenate((tos, to)), np.concatenate((values, value))
         return tos, values
 
 
@@ -101,13 +103,3 @@ def _settled(row: array[float]) -> array[float]:
     largest = np.sort(np.argsort(-total, kind="stable")[:SUMMED])
     sums = np.stack((to, total, newest), axis=1)[largest]
     return array("d", np.concatenate((sums, new)).tobytes())
-
-
-def _both(one: SparseRows, other: SparseRows) -> SparseRows:
-    """Return the sum of two matrices."""
-    n = max(one.n_rows, other.n_rows)
-    froms = [np.repeat(np.arange(rows.n_rows), np.diff(rows.starts)) for rows in (one, other)]
-    tos, values = (
-        np.concatenate((getattr(one, name), getattr(other, name))) for name in ("columns", "values")
-    )
-    return SparseRows.from_pairs(np.concatenate(froms), tos, values, n)

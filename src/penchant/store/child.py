@@ -7,20 +7,18 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from penchant.store.lifeline import held
-from penchant.types import Error
+from penchant.types import Error, Tell
 
 
 class ChildFailed(Error):
     """A process of the engine's own ended without its result."""
 
 
-def run_child(
-    module: str, arguments: Sequence[str], tell: Callable[[str, float], None] | None = None
-) -> dict[str, Any]:
+def run_child(module: str, arguments: Sequence[str], tell: Tell | None = None) -> dict[str, Any]:
     """Return the report of `python -m module arguments`.
 
     The process writes JSON lines: {"step", "value"} as progress, {"error", "message"} when it

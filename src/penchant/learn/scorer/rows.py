@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +13,7 @@ from penchant.learn.scorer.walk import Asked
 from penchant.rank.scorers.fusion import normalised
 from penchant.rank.stage import Stage
 from penchant.recall.gather import Recall
-from penchant.types import Candidates, Floats, Ids
-
-Progress = Callable[[str, float], None]
+from penchant.types import Candidates, Floats, Ids, Tell
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def build(
     thinned: int | None = None,
     late: float = 0.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     expected: int = 0,
 ) -> Rows:
     """Return the rows of all requests, made by the very stages that serve.

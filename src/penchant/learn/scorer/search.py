@@ -22,11 +22,11 @@ from penchant.learn.scorer.choice import LATE, best_count, by_trees, learnable
 from penchant.learn.scorer.rows import Rows
 from penchant.learn.scorer.trials import Trials, gains_of
 from penchant.measure.intervals import paired
+from penchant.types import Tell
 
 if TYPE_CHECKING:
     import optuna
 
-Progress = Callable[[str, float], None]
 STEP = "search of the ranker"
 LEVEL = 0.8  # of the interval that a find must keep above zero: one in ten of luck alone would
 LEAST_PEOPLE = 20  # on each side
@@ -101,7 +101,7 @@ def search(
     *,
     seed: int,
     seconds: float,
-    tell: Progress,
+    tell: Tell,
     share: float = LATE,
     most: int = 1000,
 ) -> tuple[RankerConfig, Searched]:

@@ -11,12 +11,11 @@ from penchant.learn.view import View
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.linear import Recency
 from penchant.store.artefacts import Artefacts
-from penchant.types import Floats
+from penchant.types import Floats, Tell
 
 if TYPE_CHECKING:
     from penchant.learn.sources.sequence import SequenceLearner
 
-Progress = Callable[[str, float], None]
 Curve = Callable[[str, float, int], None]
 
 
@@ -41,7 +40,7 @@ class SourcesLearner:
         view: View,
         folder: Artefacts,
         share: float,
-        progress: Progress | None = None,
+        progress: Tell | None = None,
         curve: Curve | None = None,
     ) -> RecallPlan:
         """Write every source learned from the wanted events of `view`; return who they are.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,9 +13,7 @@ from penchant.learn.view import View
 from penchant.recall.linear import Recency
 from penchant.recall.sparse import SparseRows
 from penchant.store.artefacts import Artefacts
-from penchant.types import Floats
-
-Progress = Callable[[str, float], None]
+from penchant.types import Floats, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ def learn_ease(view: View, config: Ease) -> SparseRows:
 
 
 def fit_ease(
-    view: View, heads: Sequence[Ease], folder: Artefacts, progress: Progress | None = None
+    view: View, heads: Sequence[Ease], folder: Artefacts, progress: Tell | None = None
 ) -> None:
     """Write the sources `heads`; those that learn alike, and are only asked otherwise, share."""
     learned: dict[tuple[Kernel, float, int], str] = {}

@@ -26,9 +26,8 @@ from penchant.learn.sources.export import export
 from penchant.learn.view import View
 from penchant.recall.sequence import GAP_BUCKETS, gap_buckets
 from penchant.store.artefacts import Artefacts
-from penchant.types import Floats
+from penchant.types import Floats, Tell
 
-Progress = Callable[[str, float], None]
 Curve = Callable[[str, float, int], None]
 
 
@@ -172,7 +171,7 @@ class SequenceLearner:
         self,
         view: View,
         share: float = 1.0,
-        progress: Progress | None = None,
+        progress: Tell | None = None,
         curve: Curve | None = None,
     ) -> list[float]:
         """Train for `share` of the configured epochs; return the mean loss of each epoch.

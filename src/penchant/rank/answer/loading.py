@@ -39,13 +39,12 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Query
+from penchant.types import Error, Query, Tell
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
 FEEDBACK = "feedback.npz"
 WORTH = 2_000  # slates that take longer to read again than the state to be written
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)

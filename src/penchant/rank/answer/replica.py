@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,12 +25,11 @@ from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot, unnamed
 from penchant.store.tail import Position, Tail
-from penchant.types import Status
+from penchant.types import Status, Tell
 
 EVERYTHING = 2**62
 MANY = 500  # people whose events are taken back at once: then all is read again
 REMADE = 60.0  # seconds between two times that what follows the answers is made anew
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from penchant.ingest.people import read_links, read_users
 from penchant.ingest.tables import read_table
 from penchant.ingest.times import MICROS, seconds
 from penchant.serve.client.connection import encoded
-from penchant.types import Error, Event, InvalidInput
+from penchant.types import Error, Event, InvalidInput, Tell
 
 # Of a piece: the service encodes the texts of items before it answers, hundreds a second.
 ROWS = {"items": 250, "users": 2_000, "links": 2_000, "events": 2_000}
@@ -61,9 +61,7 @@ class Parcel:
     counts: Mapping[str, int]
     mapping: str
 
-    def send(
-        self, post: Callable[[bytes], Mapping[str, Any]], tell: Callable[[str, float], None] | None
-    ) -> Counts:
+    def send(self, post: Callable[[bytes], Mapping[str, Any]], tell: Tell | None) -> Counts:
         """Return the counts of all pieces together; `post` sends one and returns its counts.
 
         Rows that are the same in two pieces are known in the second, rather than duplicates.

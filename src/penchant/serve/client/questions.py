@@ -14,7 +14,7 @@ from penchant.store.frames import ID_BYTES
 from penchant.types import InvalidInput
 
 if TYPE_CHECKING:
-    from penchant.engine import Moment
+    from penchant.ingest.times import Moment
 
 
 def question(

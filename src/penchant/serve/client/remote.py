@@ -23,12 +23,13 @@ from penchant.types import (
     Seen,
     Slate,
     Status,
+    Tell,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from penchant.engine import Moment, Tell
+    from penchant.ingest.times import Moment
 
 PEOPLE = 200  # in one question of recommend_many
 ITEMS = 25  # in one question of items, which stands in the address: 2 kB of one pass everywhere

@@ -9,6 +9,7 @@ from typing import Any
 from penchant.measure.reports import TrainReport
 from penchant.serve.client.problems import Conflict
 from penchant.store.child import ChildFailed
+from penchant.types import Tell
 
 LOOK = 0.5  # seconds between two looks
 # Looks in a row at which nobody was there to train: a background process may be starting anew.
@@ -17,9 +18,7 @@ ALONE = 20
 State = Mapping[str, Any]
 
 
-def awaited(
-    before: State, look: Callable[[], State], tell: Callable[[str, float], None] | None
-) -> TrainReport:
+def awaited(before: State, look: Callable[[], State], tell: Tell | None) -> TrainReport:
     """Return the report of the training that was asked for after the state `before`.
 
     `tell` is told each step and the share of it that is done. Raises ChildFailed where the training

@@ -53,7 +53,7 @@ def opened(
     create: bool = False,
 ) -> Iterator[Engine]:
     """Open the shelf, close it at the end; NoShelf where there is none and none may be made."""
-    from penchant.engine import open_engine
+    from penchant.engine import Engine
 
     if not create and url is None and not is_shelf(directory):
         raise NoShelf(
@@ -61,7 +61,7 @@ def opened(
             f"`penchant import {directory} --items FILE --events FILE`, or `penchant demo`"
         )
     with terminal.busy("opening"):
-        engine = open_engine(directory, effort=effort, url=url)
+        engine = Engine(directory, effort=effort, url=url)
     with engine:
         yield engine
 

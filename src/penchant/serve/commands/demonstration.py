@@ -48,7 +48,7 @@ def demo(
     Builds a shelf of about 700 real films and simulated viewers, learns, and lets one viewer turn
     to another genre, one click at a time.
     """
-    from penchant.engine import open_engine
+    from penchant.engine import Engine
     from penchant.evaluate.simulate import simulate
     from penchant.serve.commands.answering import reasons
     from penchant.serve.demo import scene, story
@@ -66,7 +66,7 @@ def demo(
     known = story.films(world)
     terminal.show(scene.heading(world))
     with terminal.busy("opening the shelf (the first time, the language model is exported)"):
-        engine = open_engine(directory, effort=effort)
+        engine = Engine(directory, effort=effort)
     with engine:
         if not filled:
             with terminal.busy("storing films and events"):

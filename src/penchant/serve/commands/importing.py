@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from penchant.serve.commands.arguments import Json, Now, Shelf, Url, moment, opened
-from penchant.serve.commands.terminal import Tell, Terminal
-from penchant.types import InvalidInput
+from penchant.serve.commands.terminal import Terminal
+from penchant.types import InvalidInput, Tell
 
 if TYPE_CHECKING:
     from penchant.engine import Engine

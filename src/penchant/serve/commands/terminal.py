@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-Tell = Callable[[str, float], None]
+from penchant.types import Tell
+
 MACHINE_WIDTH = 120  # columns of a table that is written into a file or a pipe
 DEBUG = "PENCHANT_DEBUG"
 

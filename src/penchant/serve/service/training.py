@@ -20,7 +20,7 @@ from penchant.store import schema
 from penchant.store.child import run_child
 from penchant.store.faults import StoreError
 from penchant.store.open import Store
-from penchant.types import Error
+from penchant.types import Error, Tell
 
 PUBLISHED, REFUSED = "published", "refused"
 _TELL = 0.5  # seconds between two lines about the same step
@@ -140,7 +140,7 @@ class Trainings:
         return tuple(self._store.databases[0].rows(select(schema.heads))[0])
 
 
-def _seldom(tell: Callable[[str, float], None]) -> Callable[[str, float], None]:
+def _seldom(tell: Tell) -> Tell:
     """Return the same, told of a step at most every `_TELL` seconds."""
     step, at = "", 0.0
 

@@ -45,7 +45,7 @@ def main() -> int:
     plan = received()
     sys.setswitchinterval(SWITCH)
     gc.disable()  # what is loaded stays: there is nothing to find yet
-    from penchant.engine import open_engine
+    from penchant.engine import Engine
     from penchant.serve.telemetry import logs
     from penchant.serve.telemetry.observing import shared
 
@@ -53,7 +53,7 @@ def main() -> int:
         try:
             plan.check()
             telemetry = shared(plan.runtime, plan.name)
-            with open_engine(plan.directory, effort=plan.effort, url=plan.url) as engine:
+            with Engine(plan.directory, effort=plan.effort, url=plan.url) as engine:
                 engine.status()  # everything is read before the first question
                 keep_what_stays()
                 answer(plan, engine, telemetry)
