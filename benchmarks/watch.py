@@ -39,7 +39,7 @@ from penchant.evaluate.watch.config import WatchConfig
 from penchant.evaluate.watch.course import Course
 from penchant.evaluate.watch.finding import Finding
 from penchant.evaluate.watch.findings import Findings
-from penchant.evaluate.watch.recent import Happened, Slates, unshown
+from penchant.evaluate.watch.recent import Happened, Slates, slate_key, unshown
 from penchant.evaluate.watch.scores import DISTANCE
 from penchant.measure.surprise import kolmogorov, spread_of, stability
 
@@ -163,16 +163,19 @@ def columns(log: Traffic, first: int) -> tuple[Happened, Slates]:
         kinds=log.kinds,
         wanted=(log.items >= 0) & (log.kinds > 0),
         texts=log.kinds == KINDS.index("search"),
+        slates=np.zeros(n, dtype=np.int64),
     )
     if not m:
         return events, unshown()
-    ids = tuple(f"{user}-{time:.3f}" for user, time in zip(log.shown_to, log.shown_at, strict=True))
+    ids = (f"{user}-{time:.3f}" for user, time in zip(log.shown_to, log.shown_at, strict=True))
+    names, codes = np.unique(log.snapshots, return_inverse=True)
     return events, Slates(
         numbers=np.arange(m),
-        ids=ids,
+        keys=np.array([slate_key(one) for one in ids]),
         users=log.shown_to,
         times=log.shown_at,
-        snapshots=tuple(f"{n:06d}" for n in log.snapshots.tolist()),
+        snapshots=codes.astype(np.int16),
+        names=tuple(f"{name:06d}" for name in names.tolist()),
         starts=np.arange(0, 10 * m + 1, 10),
         items=log.slates.reshape(-1),
         scores=log.scores.reshape(-1),

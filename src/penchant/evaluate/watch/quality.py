@@ -179,15 +179,14 @@ class Quality:
         kinds: list[int] = []
         if not len(slates):
             return ranked, wanted, kinds
-        named = {one: i for i, one in enumerate(slates.ids)} if any(events.slates) else {}
+        places = np.argsort(slates.keys, kind="stable")
+        place_of = np.searchsorted(slates.keys[places], events.slates).clip(max=len(slates) - 1)
+        named = np.where(slates.keys[places[place_of]] == events.slates, places[place_of], -1)
         order = np.lexsort((slates.times, slates.users))
         users, times = slates.users[order], slates.times[order]
         answered: dict[tuple[int, int], tuple[int, int, list[int]]] = {}
-        columns = (events.users, events.times, events.items, events.kinds)
-        for place, (user, time, item, kind) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True)
-        ):
-            slate = named.get(events.slates[place] or "", -1) if events.slates else -1
+        columns = (events.users, events.times, events.items, events.kinds, named)
+        for user, time, item, kind, slate in zip(*(c.tolist() for c in columns), strict=True):
             if slate < 0:
                 first, last = np.searchsorted(users, (user, user + 1))
                 near = int(first + np.searchsorted(times[first:last], time, side="right")) - 1
@@ -199,7 +198,7 @@ class Quality:
             kinds.append(kind)
             ranked.append(slates.items[slates.starts[slate] : slates.starts[slate + 1]][:K])
             wanted.append(sorted(set(items)))
-            self._answering(slates.snapshots[slate], float(slates.times[slate]))
+            self._answering(slates.names[slates.snapshots[slate]], float(slates.times[slate]))
         return ranked, wanted, kinds
 
     def _asked(self, events: Happened) -> tuple[list[Any], list[Any], list[int]]:

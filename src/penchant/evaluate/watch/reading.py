@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import select
 
-from penchant.evaluate.watch.recent import Happened, Slates, unshown
+from penchant.evaluate.watch.recent import Happened, Slates, slate_key, unshown
 from penchant.ingest.kinds import Kinds
 from penchant.store import schema
 from penchant.store.log import Events
@@ -28,7 +28,9 @@ def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -
     texts = np.zeros(len(events), dtype=np.bool_)
     if events.texts:
         texts = np.array([bool(text) for text in events.texts], dtype=np.bool_)
-    slates = tuple(events.slates[i] for i in keep.tolist()) if events.slates else ()
+    named = np.zeros(len(events), dtype=np.int64)
+    if events.slates:
+        named = np.array([slate_key(one) if one else 0 for one in events.slates], dtype=np.int64)
     return Happened(
         offsets=events.offsets[keep],
         users=events.users[keep],
@@ -37,7 +39,7 @@ def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -
         kinds=table[events.kinds[keep]],
         wanted=wanted[keep],
         texts=texts[keep],
-        slates=slates,
+        slates=named[keep],
     )
 
 
@@ -62,13 +64,16 @@ def slates(store: Store, after: int, until: int, since: float) -> Slates:
         after = part[-1].number
     if not rows:
         return unshown()
+    names = tuple(dict.fromkeys(row.snapshot for row in rows))
+    code = {name: n for n, name in enumerate(names)}
     sizes = [len(row.items) // 4 for row in rows]
     return Slates(
         numbers=np.array([row.number for row in rows], dtype=np.int64),
-        ids=tuple(row.slate_id for row in rows),
+        keys=np.array([slate_key(row.slate_id) for row in rows], dtype=np.int64),
         users=np.array([row.user_number for row in rows], dtype=np.int32),
         times=np.array([row.time for row in rows], dtype=np.float64) / 1e6,
-        snapshots=tuple(row.snapshot for row in rows),
+        snapshots=np.array([code[row.snapshot] for row in rows], dtype=np.int16),
+        names=names,
         starts=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
         items=np.frombuffer(b"".join(row.items for row in rows), dtype="<i4").astype(np.int32),
         scores=np.frombuffer(b"".join(row.scores for row in rows), dtype="<f4").astype(np.float32),

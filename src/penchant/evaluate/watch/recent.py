@@ -6,20 +6,25 @@ lies in the state of the watch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from penchant.types import Floats, Ids, Mask, Times
 
+SLATES = 400_000  # that are at hand: of more of them those of every second person, of every fourth
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbours in number are none in it
+
+Keys = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Happened:
     """Events as columns: offset, person, item (-1 none), time, kind (a row of `names`), and how
-    much each shows the person wanted the item. `texts` marks the events that hold words."""
+    much each shows the person wanted the item. `texts` marks the events that hold words; `slates`
+    are the keys of those they name, 0 for none."""
 
     offsets: npt.NDArray[np.int64]
     users: Ids
@@ -28,33 +33,30 @@ class Happened:
     kinds: npt.NDArray[np.int16]
     wanted: Mask
     texts: Mask
-    slates: tuple[str | None, ...] = ()
+    slates: Keys
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def where(self, keep: Mask | slice | npt.NDArray[np.intp]) -> Happened:
         """Return some of the events, in their order."""
-        arrays = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "slates"}
-        named: tuple[str | None, ...] = ()
-        if self.slates:
-            chosen = np.arange(len(self))[keep]
-            named = tuple(self.slates[place] for place in chosen.tolist())
-        return replace(self, slates=named, **arrays)
+        return Happened(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Slates:
-    """What was shown: slate i has id `ids[i]`, went to `users[i]` at `times[i]`, from `snapshots`.
+    """What was shown: slate i with a key of its id went to `users[i]` at `times[i]`, from the
+    snapshot `names[snapshots[i]]`.
 
     Its items, best first, are `items[starts[i]:starts[i + 1]]`, with `scores` beside them.
     """
 
     numbers: npt.NDArray[np.int64]
-    ids: tuple[str, ...]
+    keys: Keys
     users: Ids
     times: Times
-    snapshots: tuple[str, ...]
+    snapshots: npt.NDArray[np.int16]
+    names: tuple[str, ...]
     starts: npt.NDArray[np.int64]
     items: Ids
     scores: Floats
@@ -69,16 +71,38 @@ class Slates:
         if not first:
             return self
         begin = int(self.starts[first])
-        return Slates(
-            self.numbers[first:],
-            self.ids[first:],
-            self.users[first:],
-            self.times[first:],
-            self.snapshots[first:],
-            self.starts[first:] - begin,
-            self.items[begin:],
-            self.scores[begin:],
+        return replace(
+            self,
+            **{name: getattr(self, name)[first:] for name in _OF_SLATES},
+            starts=self.starts[first:] - begin,
+            items=self.items[begin:],
+            scores=self.scores[begin:],
         )
+
+    def where(self, keep: Mask) -> Slates:
+        """Return some of the slates, in their order."""
+        sizes = np.diff(self.starts)
+        lines = np.repeat(keep, sizes)
+        return replace(
+            self,
+            **{name: getattr(self, name)[keep] for name in _OF_SLATES},
+            starts=np.concatenate(([0], np.cumsum(sizes[keep]))),
+            items=self.items[lines],
+            scores=self.scores[lines],
+        )
+
+    def of_snapshot(self, name: str) -> Mask:
+        """Return which of them came from a snapshot."""
+        code = self.names.index(name) if name in self.names else -1
+        return np.asarray(self.snapshots == code)
+
+
+_OF_SLATES = ("numbers", "keys", "users", "times", "snapshots")
+
+
+def slate_key(slate_id: str) -> int:
+    """Return 8 bytes of a hash of a slate's id as a number, never 0."""
+    return int.from_bytes(blake2b(slate_id.encode(), digest_size=8).digest(), signed=True) or 1
 
 
 def nothing() -> Happened:
@@ -91,6 +115,7 @@ def nothing() -> Happened:
         np.zeros(0, np.int16),
         np.zeros(0, np.bool_),
         np.zeros(0, np.bool_),
+        np.zeros(0, np.int64),
     )
 
 
@@ -98,9 +123,10 @@ def unshown() -> Slates:
     """Return no slates."""
     return Slates(
         np.zeros(0, np.int64),
-        (),
+        np.zeros(0, np.int64),
         np.zeros(0, np.int32),
         np.zeros(0, np.float64),
+        np.zeros(0, np.int16),
         (),
         np.zeros(1, np.int64),
         np.zeros(0, np.int32),
@@ -110,12 +136,14 @@ def unshown() -> Slates:
 
 class Recent:
     """The newest events and slates. `events` are in order of time, equal times in that of the log;
-    `names` are the kinds that `events.kinds` points into."""
+    `names` are the kinds that `events.kinds` points into. Where `SLATES` are not enough, those of a
+    part of the people are kept, all of them: half, a quarter, and so on."""
 
     def __init__(self) -> None:
         self.events = nothing()
         self.slates = unshown()
         self.names: list[str] = []
+        self._halved = 0
 
     def add(self, events: Happened, slates: Slates) -> None:
         """Take in what came."""
@@ -124,17 +152,10 @@ class Recent:
             order = np.lexsort((both.offsets, both.times))
             self.events = both.where(order)
         if len(slates):
-            old = self.slates
-            self.slates = Slates(
-                np.concatenate((old.numbers, slates.numbers)),
-                old.ids + slates.ids,
-                np.concatenate((old.users, slates.users)),
-                np.concatenate((old.times, slates.times)),
-                old.snapshots + slates.snapshots,
-                np.concatenate((old.starts, slates.starts[1:] + old.starts[-1])),
-                np.concatenate((old.items, slates.items)),
-                np.concatenate((old.scores, slates.scores)),
-            )
+            self.slates = _after(self.slates, self._some(slates))
+            while len(self.slates) > SLATES:
+                self._halved += 1
+                self.slates = self._some(self.slates)
 
     def forget(self, before: float) -> None:
         """Let go of what lies before `before` (seconds)."""
@@ -148,14 +169,32 @@ class Recent:
         times = self.events.times
         return self.events.where(slice(*np.searchsorted(times, (begin, end)).tolist()))
 
+    def _some(self, slates: Slates) -> Slates:
+        """Return the slates of the people who are kept; of nobody known each is its own person."""
+        if not self._halved:
+            return slates
+        who = np.where(slates.users >= 0, slates.users, slates.keys).astype(np.uint64)
+        return slates.where((who * _MIX) >> np.uint64(64 - self._halved) == 0)
+
 
 def _joined(a: Happened, b: Happened) -> Happened:
-    arrays: dict[str, Any] = {
-        f.name: np.concatenate((getattr(a, f.name), getattr(b, f.name)))
-        for f in fields(a)
-        if f.name != "slates"
-    }
-    named: Sequence[str | None] = ()
-    if a.slates or b.slates:
-        named = (*(a.slates or (None,) * len(a)), *(b.slates or (None,) * len(b)))
-    return Happened(slates=tuple(named), **arrays)
+    return Happened(
+        **{f.name: np.concatenate((getattr(a, f.name), getattr(b, f.name))) for f in fields(a)}
+    )
+
+
+def _after(old: Slates, new: Slates) -> Slates:
+    """Return slates with others behind them."""
+    names = (*old.names, *(name for name in new.names if name not in old.names))
+    codes = np.array([names.index(name) for name in new.names] or [0], dtype=np.int16)
+    return Slates(
+        np.concatenate((old.numbers, new.numbers)),
+        np.concatenate((old.keys, new.keys)),
+        np.concatenate((old.users, new.users)),
+        np.concatenate((old.times, new.times)),
+        np.concatenate((old.snapshots, codes[new.snapshots])),
+        names,
+        np.concatenate((old.starts, new.starts[1:] + old.starts[-1])),
+        np.concatenate((old.items, new.items)),
+        np.concatenate((old.scores, new.scores)),
+    )

@@ -7,7 +7,6 @@ ones in whatever order and after whatever restart they are met (Cohen and Kaplan
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +40,7 @@ class ScoreDrift:
         if look.tick % TICKS or not len(look.recent.slates):
             return
         slates = look.recent.slates
-        snapshot = slates.snapshots[int(np.argmax(slates.times))]
+        snapshot = slates.names[slates.snapshots[int(np.argmax(slates.times))]]
         subject = f"snapshot:{snapshot}"
         held = ("scores", subject) in look.held
         limit = -2.0 if held else float(np.log10(self._config.surprise))
@@ -77,7 +76,8 @@ class ScoreDrift:
         slates = recent.slates
         begin, end = day * 86400.0, (day + 1) * 86400.0
         inside = (slates.times >= begin) & (slates.times < end)
-        for snapshot in sorted({slates.snapshots[i] for i in np.flatnonzero(inside).tolist()}):
+        answered = np.unique(slates.snapshots[inside]).tolist()
+        for snapshot in sorted(slates.names[code] for code in answered):
             kept = sample(slates, snapshot, begin, end)
             row = {"snapshot": snapshot, "day": day, "scores": [float(f"{x:.5g}") for x in kept]}
             self._days.append(row)
@@ -95,11 +95,9 @@ class ScoreDrift:
 def sample(slates: Slates, snapshot: str, begin: float, end: float) -> Scores:
     """Return the first scores of at most `SAMPLE` slates of a snapshot, one of each person."""
     inside = (slates.times >= begin) & (slates.times < end) & (np.diff(slates.starts) > 0)
-    found: dict[int, tuple[bytes, float]] = {}
-    for i in np.flatnonzero(inside).tolist():
-        if slates.snapshots[i] != snapshot:
-            continue
-        key = hashlib.blake2b(slates.ids[i].encode(), digest_size=8).digest()
+    found: dict[int, tuple[int, float]] = {}
+    for i in np.flatnonzero(inside & slates.of_snapshot(snapshot)).tolist():
+        key = int(slates.keys[i])
         # Somebody nobody stored may be anybody.
         user = int(slates.users[i]) if slates.users[i] >= 0 else -2 - i
         if user not in found or key < found[user][0]:

@@ -25,6 +25,7 @@ from penchant.evaluate.watch.packing import read, write
 from penchant.evaluate.watch.reading import happened, newest, slates, texts
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import PrivacyConfig
+from penchant.store.heap import give_back
 from penchant.store.open import open_store
 from penchant.store.tail import Position
 from penchant.types import Floats
@@ -206,6 +207,7 @@ class Watch:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+            give_back()
 
     def _own(self, user: int, until: float) -> tuple[int, int]:
         """Return moments and active days of a person in the two months before `until`."""

@@ -127,8 +127,10 @@ def keep_what_stays() -> None:
     Looking at all of it takes a tenth of a second, in which nobody is answered. What was loaded
     before, and is garbage now, is looked at once more.
     """
+    from penchant.store.heap import give_back
+
     gc.unfreeze()
-    gc.collect()
+    give_back()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)
     gc.enable()
