@@ -43,18 +43,24 @@ def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -
     )
 
 
-def slates(store: Store, after: int, until: int, since: float) -> Slates:
-    """Return the slates with numbers above `after`, up to `until`, shown at `since` or later."""
+def slates(
+    store: Store, after: int, until: int, since: float, of: Sequence[int] | None = None
+) -> Slates:
+    """Return the slates with numbers above `after`, up to `until`, shown at `since` or later.
+
+    With `of` those of some hundreds of people, by number.
+    """
     table, database = schema.impressions.c, store.databases[1]
     wanted = (
         *(table.number, table.slate_id, table.user_number, table.time, table.snapshot),
         *(table["items"], table.scores),
     )
+    whose = () if of is None else (table.user_number.in_(list(of)),)
     rows = []
     while True:
         part = database.rows(
             select(*wanted)
-            .where(table.number > after, table.number <= until)
+            .where(table.number > after, table.number <= until, *whose)
             .order_by(table.number)
             .limit(CHUNK)
         )

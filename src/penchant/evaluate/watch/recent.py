@@ -6,6 +6,7 @@ lies in the state of the watch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 
@@ -79,14 +80,15 @@ class Slates:
             scores=self.scores[begin:],
         )
 
-    def where(self, keep: Mask) -> Slates:
-        """Return some of the slates, in their order."""
-        sizes = np.diff(self.starts)
-        lines = np.repeat(keep, sizes)
+    def where(self, places: npt.NDArray[np.intp]) -> Slates:
+        """Return the slates at some places, in the order of these."""
+        sizes = np.diff(self.starts)[places]
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        lines = np.arange(starts[-1]) + np.repeat(self.starts[places] - starts[:-1], sizes)
         return replace(
             self,
-            **{name: getattr(self, name)[keep] for name in _OF_SLATES},
-            starts=np.concatenate(([0], np.cumsum(sizes[keep]))),
+            **{name: getattr(self, name)[places] for name in _OF_SLATES},
+            starts=starts,
             items=self.items[lines],
             scores=self.scores[lines],
         )
@@ -148,7 +150,7 @@ class Recent:
     def add(self, events: Happened, slates: Slates) -> None:
         """Take in what came."""
         if len(events):
-            both = _joined(self.events, events)
+            both = joined([self.events, events])
             order = np.lexsort((both.offsets, both.times))
             self.events = both.where(order)
         if len(slates):
@@ -156,6 +158,14 @@ class Recent:
             while len(self.slates) > SLATES:
                 self._halved += 1
                 self.slates = self._some(self.slates)
+
+    def replace(self, users: Ids, events: Happened, slates: Slates) -> None:
+        """Put what these people did and were shown in the place of what is here of them."""
+        self.events = self.events.where(~np.isin(self.events.users, users))
+        self.slates = self.slates.where(np.flatnonzero(~np.isin(self.slates.users, users)))
+        self.add(events, slates)
+        if len(slates):
+            self.slates = self.slates.where(np.argsort(self.slates.numbers))
 
     def forget(self, before: float) -> None:
         """Let go of what lies before `before` (seconds)."""
@@ -174,12 +184,17 @@ class Recent:
         if not self._halved:
             return slates
         who = np.where(slates.users >= 0, slates.users, slates.keys).astype(np.uint64)
-        return slates.where((who * _MIX) >> np.uint64(64 - self._halved) == 0)
+        return slates.where(np.flatnonzero((who * _MIX) >> np.uint64(64 - self._halved) == 0))
 
 
-def _joined(a: Happened, b: Happened) -> Happened:
+def joined(parts: Sequence[Happened]) -> Happened:
+    """Return the events of all parts, one after the other."""
+    parts = [nothing(), *parts]
     return Happened(
-        **{f.name: np.concatenate((getattr(a, f.name), getattr(b, f.name))) for f in fields(a)}
+        **{
+            f.name: np.concatenate([getattr(one, f.name) for one in parts])
+            for f in fields(Happened)
+        }
     )
 
 

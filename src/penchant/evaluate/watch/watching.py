@@ -23,16 +23,18 @@ from penchant.evaluate.watch.findings import Findings
 from penchant.evaluate.watch.meaning import Meaning
 from penchant.evaluate.watch.packing import read, write
 from penchant.evaluate.watch.reading import happened, newest, slates, texts
+from penchant.evaluate.watch.recent import joined
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.store.heap import give_back
 from penchant.store.open import open_store
 from penchant.store.tail import Position
-from penchant.types import Floats
+from penchant.types import Floats, Ids
 
 STATE = Path("watch") / "state.json"
 WEEK = 7 * 86_400.0
 _READ = 200_000  # events read at once
+MANY = 500  # people whose events are taken back at once: then all is read again
 _OWN = 1_000  # events of a person looked up, of
 _DAYS = 60.0  # days
 
@@ -133,7 +135,7 @@ class Watch:
                 nameless = people.filter(people["user_id"].is_null())
                 self.forgotten = tuple(nameless["number"].to_list())
                 gone = self.findings.drop(self.forgotten)
-                self._reload(self._position.event_offset)
+                self._take_back(tail.retracted_users)
             if len(tail.items):
                 self._meaning.changed()
             events = happened(tail.events, self._kinds, names, now - BACK * WEEK)
@@ -146,12 +148,30 @@ class Watch:
             self._slates = last
         return gone
 
+    def _take_back(self, users: Ids) -> None:
+        """Have at hand what both logs now say of some people, without counting it again."""
+        if len(users) > MANY:
+            self._reload(self._position.event_offset)
+            return
+        log, recent, since = self._store.log, self._course.recent, self._since()
+        parts = []
+        for user in users.tolist():
+            events = log.history(user, 2**62, np.inf)
+            own = happened(events, self._kinds, events.kind_names, since)
+            parts.append(own.where(own.offsets <= self._position.event_offset))
+        shown = slates(self._store, 0, self._slates, since, of=users.tolist())
+        recent.replace(users, joined(parts), shown)
+
+    def _since(self) -> float:
+        """Return the moment (seconds) from which on everything is at hand."""
+        return max(0.0, self._course.judged * TICK - KEPT)
+
     def _reload(self, until: int) -> None:
         """Read the last days again, without counting them again."""
         recent = self._course.recent
         events = self._store.log.scan(self._settled, 2**62, to=until)
         names = events.kind_names if len(events) else tuple(recent.names)
-        since = max(0.0, self._course.judged * TICK - KEPT)
+        since = self._since()
         recent.events = recent.events.where(slice(0, 0))
         recent.slates = slates(self._store, 0, 0, 0.0)
         recent.names = list(names)
@@ -162,7 +182,7 @@ class Watch:
 
     def _settle(self) -> None:
         """Move the marks before which nothing needs to be read again."""
-        recent, since = self._course.recent, self._course.judged * TICK - KEPT
+        recent, since = self._course.recent, self._since()
         near = recent.events.offsets[recent.events.times >= since]
         self._settled = int(near.min()) - 1 if len(near) else self._position.event_offset
         shown = recent.slates.numbers[recent.slates.times >= since]
