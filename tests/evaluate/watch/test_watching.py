@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 
 import penchant
 from penchant.evaluate.simulate.traffic import DAY, KINDS, START, traffic, until
+from penchant.evaluate.watch import replaying
 from penchant.evaluate.watch.config import WatchConfig
 from penchant.evaluate.watch.finding import Finding
 from penchant.evaluate.watch.findings import FILE, Findings
@@ -198,7 +200,7 @@ def test_answers_are_replayed_through_the_engine_and_slates_are_joined(
                 engine.record(part, now=now)
             engine._store.impressions.flush()
             watch.look(now + 300.0)
-            assert watch._engine is None  # it would hold what a worker does until the next time
+            assert watch._replaying._process is None  # it would hold what a worker does
         state = watch._course.state()["detectors"]
     for name, fewest in (("replayed", 40), ("shown", 5)):
         rows = [sums for row in state[name]["hours"].values() for sums in row.values()]
@@ -256,13 +258,14 @@ def test_undoing_one_event_of_a_flood_tells_nothing_twice(
 
 
 def test_a_replay_that_fails_leaves_the_rest(
-    shelf: tuple[Path, penchant.Engine], caplog: pytest.LogCaptureFixture
+    shelf: tuple[Path, penchant.Engine],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     directory, engine = shelf
     with Watch(directory, config=WatchConfig(replay=2)) as watch:
         watch.look(WARM + 300.0)
-        watch._engine = penchant.open(directory, read_only=True)
-        watch._engine.close()  # whoever asks it is refused
+        monkeypatch.setattr(replaying, "sys", SimpleNamespace(executable="/bin/false"))
         engine.record(frame(WARM, WARM + 1200.0), now=WARM + 1200.0)
         assert watch.look(WARM + 1500.0) == ()
         assert watch._course.judged == int((WARM + 1200.0) // 600)

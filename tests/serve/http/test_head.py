@@ -61,6 +61,12 @@ def test_a_head_that_is_too_long_is_told_so(live: Live) -> None:
     refused(live.raw(LINE + b"X-Long: " + b"a" * MOST), 431)
 
 
+@pytest.mark.parametrize("beyond", [1, 3 * MOST])
+def test_an_address_that_is_too_long_is_told_so(live: Live, beyond: int) -> None:
+    address = b"/health/live?x=" + b"a" * (MOST + beyond)
+    refused(live.raw(b"GET " + address + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"), 431)
+
+
 def test_a_long_head_is_no_trouble(live: Live) -> None:
     sent = LINE + b"X-Long: " + b"a" * (MOST - 1_000) + b"\r\n\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as line:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from penchant.engine import Engine
 from penchant.evaluate.watch.config import WatchConfig
 from penchant.evaluate.watch.counts import BACK, TICK
 from penchant.evaluate.watch.course import KEPT, VERSION, Course
@@ -24,9 +23,9 @@ from penchant.evaluate.watch.meaning import Meaning
 from penchant.evaluate.watch.packing import read, write
 from penchant.evaluate.watch.reading import happened, newest, slates, texts
 from penchant.evaluate.watch.recent import joined
+from penchant.evaluate.watch.replaying import Replaying
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import PrivacyConfig
-from penchant.store.heap import give_back
 from penchant.store.open import open_store
 from penchant.store.tail import Position
 from penchant.types import Floats, Ids
@@ -52,13 +51,12 @@ class Watch:
         self, directory: str | Path, url: str | None = None, *, config: WatchConfig | None = None
     ) -> None:
         self._store = open_store(directory, url, read_only=True)
-        self._url = url
         self.directory = self._store.directory
         settings = self._store.settings
         self.config = settings.section("watch", WatchConfig) if config is None else config
         self._kinds = Kinds.from_settings(settings)
         self._meaning = Meaning(self._store)
-        self._engine: Engine | None = None
+        self._replaying = Replaying(self.directory, url)
         # Under pseudonyms nobody can be asked for by the name they are stored under.
         hidden = settings.section("privacy", PrivacyConfig).pseudonyms
         self._course = self._begin(Findings.load(self.directory), replayed=not hidden)
@@ -83,7 +81,7 @@ class Watch:
         gone = self._read(now)
         before = self._course.judged
         changed = self._course.look(now)
-        self._rest()
+        self._replaying.close()
         if gone or changed or self._course.judged != before:
             self._settle()
             self.findings.save(self.directory)
@@ -97,7 +95,7 @@ class Watch:
 
     def close(self) -> None:
         """Let go of the directory."""
-        self._rest()
+        self._replaying.close()
         self._meaning.close()
         self._store.close()
 
@@ -221,14 +219,6 @@ class Watch:
             return
         self._reload(self._position.event_offset)
 
-    def _rest(self) -> None:
-        """Let go of the engine: it is asked for seconds of ten minutes, and holds what a worker
-        does."""
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
-            give_back()
-
     def _own(self, user: int, until: float) -> tuple[int, int]:
         """Return moments and active days of a person in the two months before `until`."""
         events = self._store.log.history(user, _OWN, np.nextafter(until, 0.0))
@@ -244,15 +234,12 @@ class Watch:
     def _ask(self, user: int, time: float, k: int) -> tuple[str, Sequence[int]] | None:
         """Return what the engine answers a person just before a moment."""
         try:
-            if self._engine is None:
-                self._engine = Engine(self.directory, url=self._url, read_only=True)
             name = self.name(user)
             if name is None:  # forgotten meanwhile
                 return None
             # A microsecond earlier, so that nothing of the moment itself is known.
-            slate = self._engine.recommend(name, k, now=time - 1e-6, log=False)
-            ids = [line.item_id for line in slate]
-            return slate.snapshot, self._store.catalogue.numbers(ids).tolist()
+            snapshot, ids = self._replaying(name, time - 1e-6, k)
+            return snapshot, self._store.catalogue.numbers(ids).tolist()
         except Exception as error:  # what cannot be asked must not end what can be counted
             _log.warning("an answer could not be replayed: %s: %s", type(error).__name__, error)
             return None

@@ -14,12 +14,24 @@ from penchant.serve.http.problems import Problem
 
 MOST = 65_536  # bytes of a head; servers and proxies allow 8 to 64 kB
 
+_TOO_LARGE = Problem(
+    431,
+    f"expected a request line and headers of at most {MOST:,} bytes together; put long lists and "
+    "ids into a body (POST)",
+)
+_MALFORMED = Problem(
+    400,
+    "expected a request of HTTP/1.1 with a percent-encoded path; got something that cannot be "
+    "parsed. Is it meant for another service, or for TLS?",
+)
+
 
 class Head(HttpToolsProtocol):
     """A connection whose requests begin with a head of at most `MOST` bytes."""
 
     _inside = False
     _size = 0
+    _came = 0
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -33,27 +45,17 @@ class Head(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; refuse what goes on and on."""
+        self._came = len(data)
         super().data_received(data)
         if self._inside:
             self._size += len(data)
             if self._size > MOST and not self.transport.is_closing():
-                self._refuse(
-                    Problem(
-                        431,
-                        f"expected a request line and headers of at most {MOST:,} bytes together; "
-                        "put long lists and ids into a body (POST)",
-                    )
-                )
+                self._refuse(_TOO_LARGE)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
-        self._refuse(
-            Problem(
-                400,
-                "expected a request of HTTP/1.1 with a percent-encoded path; got something that "
-                "cannot be parsed. Is it meant for another service, or for TLS?",
-            )
-        )
+        """Answer what is no request; the parser gives up an address that is too long, too."""
+        long = self._inside and self._size + self._came > MOST
+        self._refuse(_TOO_LARGE if long else _MALFORMED)
 
     def _refuse(self, problem: Problem) -> None:
         request_id = secrets.token_hex(8)

@@ -192,11 +192,11 @@ def _responses(route: Route, keyed: bool) -> dict[str, Any]:
 
 
 def _statuses(route: Route, keyed: bool) -> set[int]:
-    found = {*route.statuses, 500, 503}
+    found = {*route.statuses, 400, 431, 500, 503}  # a head is refused before any route is known
     if route.scope is not None:
         found |= {422, 429, 403}
         if keyed:
             found.add(401)
     if route.body is not None:
-        found |= {400, 408, 413, 415}
+        found |= {408, 413, 415}
     return found
