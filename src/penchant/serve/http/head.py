@@ -54,7 +54,7 @@ class Head(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request; the parser gives up an address that is too long, too."""
-        long = self._inside and self._size + self._came > MOST
+        long = self._inside and self._size + self._came >= MOST
         self._refuse(_TOO_LARGE if long else _MALFORMED)
 
     def _refuse(self, problem: Problem) -> None:
