@@ -31,7 +31,6 @@ class Head(HttpToolsProtocol):
 
     _inside = False
     _size = 0
-    _came = 0
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -45,7 +44,6 @@ class Head(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; refuse what goes on and on."""
-        self._came = len(data)
         super().data_received(data)
         if self._inside:
             self._size += len(data)
@@ -54,8 +52,7 @@ class Head(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request; the parser gives up an address that is too long, too."""
-        long = self._inside and self._size + self._came >= MOST
-        self._refuse(_TOO_LARGE if long else _MALFORMED)
+        self._refuse(_TOO_LARGE if len(self.url) >= MOST else _MALFORMED)
 
     def _refuse(self, problem: Problem) -> None:
         request_id = secrets.token_hex(8)
