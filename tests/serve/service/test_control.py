@@ -25,12 +25,22 @@ def test_a_state_without_a_background_is_not_believed(tmp_path: Path) -> None:
     with closing(control.lock()) as lock, lock.held():
         control.tell({"state": "training", "step": "rows", "share": 0.5})
         assert control.status()["state"] == "training"
-        assert control.request()["state"] == "training"  # what is at work is the answer
-        assert not control.requested()
     state = control.status()
     assert (state["state"], state["step"]) == ("failed", None)
     assert "goes on serving" in state["error"]
     assert control.request()["state"] == "requested"
+
+
+def test_what_was_asked_for_in_a_training_that_died_is_not_lost(tmp_path: Path) -> None:
+    """As it is where a new background holds the lock, and has not yet said that this one died."""
+    control = Control(tmp_path)
+    with closing(control.lock()) as lock, lock.held():
+        control.tell({"state": "training"})
+        assert control.request()["state"] == "training"  # what seems to be at work is the answer
+        control.tell({"state": "failed", "error": "interrupted"})
+        assert control.status()["state"] == "requested"
+        control.taken()  # as a training does at its end, whoever asked in the middle of it
+        assert control.status()["state"] == "failed"
 
 
 def test_nobody_reads_half_a_state(tmp_path: Path) -> None:

@@ -48,13 +48,12 @@ class Control:
     def request(self) -> dict[str, Any]:
         """Return the state after a training was asked for.
 
-        While one is at work it is the answer; what came since is learned by the next.
+        While one is at work it is the answer; what came since is learned by the next. The request
+        is written even so: whether it is at work nobody knows for certain, the process may just
+        have been ended. One that ends by itself lets go of it.
         """
-        state = self.status()
-        if state["state"] != TRAINING:
-            self._write(_REQUEST, {"asked": time.time()})
-            state = self.status()
-        return state
+        self._write(_REQUEST, {"asked": time.time()})
+        return self.status()
 
     def status(self) -> dict[str, Any]:
         """Return what is known of trainings now."""
@@ -73,7 +72,7 @@ class Control:
         return (self.folder / _REQUEST).exists()
 
     def taken(self) -> None:
-        """Let go of the request: the training that it asked for has begun."""
+        """Let go of the request: the training that it asked for has begun, or came to its end."""
         with suppress(FileNotFoundError):
             (self.folder / _REQUEST).unlink()
 

@@ -96,8 +96,10 @@ class Trainings:
             # What `Engine.train` does, without reading the log into this process afterwards.
             report = run_child("penchant.learn", arguments, _seldom(self._progress))
         except (Error, OSError, ValueError) as error:
+            self._control.taken()
             self._end(FAILED, began, error=str(error)[-_LONGEST:])
             return
+        self._control.taken()  # whoever asked meanwhile was told of this one
         if report.get("published", True):
             self._end(PUBLISHED, began, report={**report, "published": True})
             return
