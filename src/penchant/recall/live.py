@@ -9,8 +9,8 @@ holds, to the last bit, what a process does that starts now and is told them at 
 
 from __future__ import annotations
 
+import struct
 import threading
-from array import array
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,41 +23,47 @@ TIMED = 256  # pairs of an item that keep their times then
 SUMMED = 1280  # sums of an item that are kept, the largest
 Weights = npt.NDArray[np.float64]
 
+# A row is bytes, one pair after the other: single ones are added, all are read as a table.
+_PAIR = np.dtype([("to", "<i4"), ("weight", "<f4"), ("time", "<f8")])
+_PACK = struct.Struct("<ifd").pack
+
 
 class LivePairs:
     """Directed weights that grow; safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # What each item leads to, as (item, weight, time) one after the other.
-        self._rows: dict[int, array[float]] = {}
+        self._rows: dict[int, bytearray] = {}  # what each item leads to
 
     def add(self, pairs: Iterable[tuple[int, int, float, float]]) -> None:
         """Add directed pairs (from, to, weight, time), each made at its time."""
+        full = _PAIR.itemsize * MOST
         with self._lock:
             rows = self._rows
             for a, b, weight, time in pairs:
                 row = rows.get(a)
                 if row is None:
-                    rows[a] = array("d", (b, weight, time))
+                    rows[a] = bytearray(_PACK(b, weight, time))
                     continue
-                row.extend((b, weight, time))
-                if len(row) >= 3 * MOST:
+                row += _PACK(b, weight, time)
+                if len(row) >= full:
                     rows[a] = _settled(row)
 
     def add_many(self, froms: Ids, tos: Ids, weights: Weights, times: Times) -> None:
         """Add as many pairs as `add` would, in the same order; afterwards it is the same."""
         order = np.argsort(froms, kind="stable")
-        table = np.stack((tos, weights, times), axis=1)[order]
+        table = np.empty(len(froms), dtype=_PAIR)
+        for name, column in (("to", tos), ("weight", weights), ("time", times)):
+            table[name] = column[order]
         items, begins, counts = np.unique(froms[order], return_index=True, return_counts=True)
         ends = begins + counts
         for item, begin, end in zip(*(c.tolist() for c in (items, begins, ends)), strict=True):
             with self._lock:  # for one row: nobody waits for an import
-                row = self._rows.get(item, array("d"))
+                row = self._rows.get(item, bytearray())
                 while begin < end:
-                    until = min(end, begin + MOST - len(row) // 3)
-                    row.frombytes(table[begin:until].tobytes())
-                    if len(row) >= 3 * MOST:
+                    until = min(end, begin + MOST - len(row) // _PAIR.itemsize)
+                    row += table[begin:until].tobytes()
+                    if len(row) >= _PAIR.itemsize * MOST:
                         row = _settled(row)
                     begin = until
                 self._rows[item] = row
@@ -67,39 +73,38 @@ class LivePairs:
 
         What several of them lead to comes several times.
         """
-        found: array[float] = array("d")
+        found = bytearray()
         lengths = []
         with self._lock:
             for item in items.tolist():
                 row = self._rows.get(item)
                 if row is not None:
-                    found.extend(row)
-                lengths.append(0 if row is None else len(row) // 3)
-        tos: Ids = np.zeros(0, dtype=np.int32)
-        values: Weights = np.zeros(0)
-        if found:
-            table = np.frombuffer(found).reshape(-1, 3)
-            tos = table[:, 0].astype(np.int32)
-            values = table[:, 1] * np.repeat(weights, lengths)
-            if table[:, 2].max() > now:
-                known = table[:, 2] <= now
-                tos, values = tos[known], values[known]
+                    found += row
+                lengths.append(0 if row is None else len(row) // _PAIR.itemsize)
+        table = np.frombuffer(found, dtype=_PAIR)
+        tos = table["to"].astype(np.int32)
+        values = table["weight"] * np.repeat(weights, lengths).astype(np.float64)
+        times = table["time"]
+        if len(times) and times.max() > now:
+            known = times <= now
+            tos, values = tos[known], values[known]
         return tos, values
 
 
-def _settled(row: array[float]) -> array[float]:
+def _settled(row: bytearray) -> bytearray:
     """Return a row with its newest pairs, and the largest sums of the others.
 
     A sum bears the newest time of what is in it. By time, not as recorded: an event that claims to
     be from next year would else hide everything that it is summed up with.
     """
-    table = np.frombuffer(row).reshape(-1, 3)
-    table = table[np.argsort(table[:, 2], kind="stable")]
+    table = np.frombuffer(row, dtype=_PAIR)
+    table = table[np.argsort(table["time"], kind="stable")]
     old, new = table[:-TIMED], table[-TIMED:]
-    to, place = np.unique(old[:, 0], return_inverse=True)
-    total = np.bincount(place, weights=old[:, 1])
+    to, place = np.unique(old["to"], return_inverse=True)
+    total = np.bincount(place, weights=old["weight"])
     newest = np.full(len(to), -np.inf)
-    np.maximum.at(newest, place, old[:, 2])
+    np.maximum.at(newest, place, old["time"])
     largest = np.sort(np.argsort(-total, kind="stable")[:SUMMED])
-    sums = np.stack((to, total, newest), axis=1)[largest]
-    return array("d", np.concatenate((sums, new)).tobytes())
+    sums = np.empty(len(largest), dtype=_PAIR)
+    sums["to"], sums["weight"], sums["time"] = to[largest], total[largest], newest[largest]
+    return bytearray(sums.tobytes() + new.tobytes())

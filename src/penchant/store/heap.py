@@ -11,12 +11,19 @@ import gc
 
 
 def give_back() -> None:
-    """Collect garbage, and give free memory back to the system where the C library can do that.
+    """Collect garbage, and give free memory back to the system.
 
     Takes some tens of milliseconds, in which the other threads wait for the collector.
     """
     gc.collect()
-    # Only glibc has it; the others (musl, macOS) give back by themselves or not at all.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Give free memory back to the system, where the C library keeps it and can do that: glibc.
+
+    Takes 5 milliseconds for 150 MB, in which the other threads go on.
+    """
+    found = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if found is not None:
+        found(0)

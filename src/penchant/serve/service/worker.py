@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from penchant.serve.telemetry.observing import Telemetry
 
 TICK = 1.0  # seconds between two looks at the log by a worker that nobody asks
+TRIM = 60.0  # seconds after which what answers have let go of is given back
 # Seconds for which a thread that computes keeps the interpreter's lock from those that wait. An
 # answer gives it up some hundred times: with 5 ms, what Python takes itself, one beside a thread
 # that loads a snapshot took 650 ms and takes 50 so. The other loses nothing by it.
@@ -147,7 +148,9 @@ def listens(plan: Plan) -> HttpConfig:
 
 def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading.Event) -> None:
     """Follow the log while nobody asks, and tell for how long this process was behind it."""
-    level = time.monotonic()  # when it knew everything the last time
+    from penchant.store.heap import trim
+
+    level = trimmed = time.monotonic()  # when it knew everything the last time
     loaded: str | None = None
     while not ended.wait(TICK):
         try:
@@ -159,6 +162,9 @@ def watch(engine: Engine, telemetry: Telemetry, server: Server, ended: threading
             if not status.lag:
                 level = time.monotonic()
             telemetry.observe(status, time.monotonic() - level, server.connections)
+            if time.monotonic() - trimmed >= TRIM:
+                trimmed = time.monotonic()
+                trim()
         except Error as error:
             telemetry.trouble("follow", error)
 
