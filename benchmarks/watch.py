@@ -178,7 +178,7 @@ def columns(log: Traffic, first: int) -> tuple[Happened, Slates]:
         names=tuple(f"{name:06d}" for name in names.tolist()),
         starts=np.arange(0, 10 * m + 1, 10),
         items=log.slates.reshape(-1),
-        scores=log.scores.reshape(-1),
+        scores=log.scores[:, 0],
     )
 
 

@@ -26,7 +26,7 @@ def shown(
         names=(snapshot,),
         starts=size * np.arange(n + 1),
         items=(10 * numbers[:, None] + np.arange(size)).reshape(-1).astype(np.int32),
-        scores=np.ones(size * n, dtype=np.float32),
+        scores=np.ones(n, dtype=np.float32),
     )
 
 

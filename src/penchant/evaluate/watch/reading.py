@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import select
 
-from penchant.evaluate.watch.recent import Happened, Slates, slate_key, unshown
+from penchant.evaluate.watch.recent import PLACES, Happened, Slates, slate_key, unshown
 from penchant.ingest.kinds import Kinds
 from penchant.store import schema
 from penchant.store.log import Events
 from penchant.store.open import Store
 
 CHUNK = 20_000  # slates read at once
+_NO_SCORE = np.array([np.nan], dtype="<f4").tobytes()
 
 
 def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -> Happened:
@@ -72,7 +73,8 @@ def slates(
         return unshown()
     names = tuple(dict.fromkeys(row.snapshot for row in rows))
     code = {name: n for n, name in enumerate(names)}
-    sizes = [len(row.items) // 4 for row in rows]
+    shown = [row.items[: 4 * PLACES] for row in rows]
+    sizes = [len(items) // 4 for items in shown]
     return Slates(
         numbers=np.array([row.number for row in rows], dtype=np.int64),
         keys=np.array([slate_key(row.slate_id) for row in rows], dtype=np.int64),
@@ -81,8 +83,10 @@ def slates(
         snapshots=np.array([code[row.snapshot] for row in rows], dtype=np.int16),
         names=names,
         starts=np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))),
-        items=np.frombuffer(b"".join(row.items for row in rows), dtype="<i4").astype(np.int32),
-        scores=np.frombuffer(b"".join(row.scores for row in rows), dtype="<f4").astype(np.float32),
+        items=np.frombuffer(b"".join(shown), dtype="<i4").astype(np.int32),
+        scores=np.frombuffer(
+            b"".join(row.scores[:4] or _NO_SCORE for row in rows), dtype="<f4"
+        ).astype(np.float32),
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from penchant.types import Floats, Ids, Mask, Times
 
+PLACES = 10  # of a slate that are kept
 SLATES = 400_000  # that are at hand: of more of them those of every second person, of every fourth
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbours in number are none in it
 
@@ -49,7 +50,8 @@ class Slates:
     """What was shown: slate i with a key of its id went to `users[i]` at `times[i]`, from the
     snapshot `names[snapshots[i]]`.
 
-    Its items, best first, are `items[starts[i]:starts[i + 1]]`, with `scores` beside them.
+    The first `PLACES` of its items, best first, are `items[starts[i]:starts[i + 1]]`; the score of
+    the first is `scores[i]`, NaN where nothing was shown.
     """
 
     numbers: npt.NDArray[np.int64]
@@ -77,7 +79,6 @@ class Slates:
             **{name: getattr(self, name)[first:] for name in _OF_SLATES},
             starts=self.starts[first:] - begin,
             items=self.items[begin:],
-            scores=self.scores[begin:],
         )
 
     def where(self, places: npt.NDArray[np.intp]) -> Slates:
@@ -90,7 +91,6 @@ class Slates:
             **{name: getattr(self, name)[places] for name in _OF_SLATES},
             starts=starts,
             items=self.items[lines],
-            scores=self.scores[lines],
         )
 
     def of_snapshot(self, name: str) -> Mask:
@@ -99,7 +99,7 @@ class Slates:
         return np.asarray(self.snapshots == code)
 
 
-_OF_SLATES = ("numbers", "keys", "users", "times", "snapshots")
+_OF_SLATES = ("numbers", "keys", "users", "times", "snapshots", "scores")
 
 
 def slate_key(slate_id: str) -> int:

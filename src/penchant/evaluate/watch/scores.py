@@ -101,6 +101,6 @@ def sample(slates: Slates, snapshot: str, begin: float, end: float) -> Scores:
         # Somebody nobody stored may be anybody.
         user = int(slates.users[i]) if slates.users[i] >= 0 else -2 - i
         if user not in found or key < found[user][0]:
-            found[user] = key, float(slates.scores[slates.starts[i]])
+            found[user] = key, float(slates.scores[i])
     chosen = sorted(found.values())[:SAMPLE]
     return np.array([score for _, score in chosen if np.isfinite(score)], dtype=np.float64)

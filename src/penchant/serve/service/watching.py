@@ -11,6 +11,7 @@ from pathlib import Path
 from penchant.evaluate.watch.config import WatchConfig
 from penchant.evaluate.watch.watching import Watch
 from penchant.serve.service.webhook import Webhook
+from penchant.store.heap import trim
 from penchant.store.settings import FILE, Settings
 
 EVERY = 60.0
@@ -61,6 +62,7 @@ class Watching:
             if self._watch.forgotten:
                 self._webhook.forget(self._watch.forgotten)
             self._webhook.offer(changed)
+        trim()  # what was read is in columns now
 
     def close(self) -> None:
         """Stop sending, and let go of the directory."""
