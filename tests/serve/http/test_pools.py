@@ -135,18 +135,19 @@ def test_a_crowd_is_answered_or_refused_and_the_service_lives(
         return recommend(*given, **named)
 
     monkeypatch.setattr(engine, "recommend", slowly)
-    settings = HttpConfig(rate_loopback=0, threads=1, waiting=4, timeout=1.0)
+    settings = HttpConfig(rate_loopback=0, threads=1, waiting=4, timeout=30.0)
     with served(engine, settings) as live, live.client() as client:
         with ThreadPoolExecutor(24) as crowd:
             answers = list(crowd.map(lambda _: client.get("/v1/recommend/ann"), range(24)))
             statuses = {one.status_code for one in answers}
-            assert statuses == {200, 429, 503} or statuses == {200, 429}
+            assert statuses == {200, 429}
             told = crowd.submit(client.post, "/v1/events", json={"user_id": "u", "item_id": "w1"})
             assert told.result().status_code == 200
         for one in answers:
             if one.status_code != 200:
                 assert int(one.headers["Retry-After"]) >= 1
         time.sleep(1.5)
+        time.sleep(0.5)
         assert live.reception.answers.inside == 0
         assert client.get("/v1/recommend/ann").status_code == 200
 
