@@ -123,15 +123,19 @@ def viewers() -> Simulation:
 
 
 @pytest.fixture(scope="session")
-def trained_shelf(
+def closed_shelf(
     viewers: Simulation, tmp_path_factory: pytest.TempPathFactory, encoder_folder: Path
 ) -> Path:
-    """A shelf of `viewers` that has learned; made once for all workers, so only read it."""
+    """A shelf of `viewers` that has learned, made once for all workers: only copy it.
+
+    Who opens a shelf makes and takes away SQLite's side files, which a copy made at that moment
+    by another worker finds listed and then gone.
+    """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
-    shelf = root / "trained-shelf"
-    with (root / "trained-shelf.lock").open("w") as lock:
+    shelf = root / "closed-shelf"
+    with (root / "closed-shelf.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shelf / "done").exists():
             with penchant.open(shelf, effort="fast") as engine:
@@ -142,7 +146,13 @@ def trained_shelf(
     return shelf
 
 
+@pytest.fixture(scope="session")
+def trained_shelf(closed_shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This worker's copy of `closed_shelf`, for tests that open it and only read."""
+    return Path(shutil.copytree(closed_shelf, tmp_path_factory.mktemp("trained") / "shelf"))
+
+
 @pytest.fixture
-def own_shelf(trained_shelf: Path, tmp_path: Path) -> Path:
-    """A copy of `trained_shelf` to write to."""
-    return Path(shutil.copytree(trained_shelf, tmp_path / "shelf"))
+def own_shelf(closed_shelf: Path, tmp_path: Path) -> Path:
+    """A copy of `closed_shelf` to write to."""
+    return Path(shutil.copytree(closed_shelf, tmp_path / "shelf"))

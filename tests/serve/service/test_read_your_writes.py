@@ -39,10 +39,10 @@ def check(found: dict[str, Any], events: int) -> None:
     assert found["errors"] == {}
 
 
-def test_three_workers_ignore_nothing(trained_shelf: Path) -> None:
-    check(asked(trained_shelf, 200), 200)
+def test_three_workers_ignore_nothing(closed_shelf: Path) -> None:
+    check(asked(closed_shelf, 200), 200)
 
 
 @pytest.mark.slow
-def test_none_of_ten_thousand_answers_ignores_an_event(trained_shelf: Path) -> None:
-    check(asked(trained_shelf, 10_000), 10_000)
+def test_none_of_ten_thousand_answers_ignores_an_event(closed_shelf: Path) -> None:
+    check(asked(closed_shelf, 10_000), 10_000)
