@@ -60,7 +60,7 @@ def test_the_turn_of_a_killed_training_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_a_second_training_is_refused_and_the_first_is_published(tmp_path: Path, capsys) -> None:
-    folder = crowd.filled(tmp_path / "shelf", copies=60)
+    folder = crowd.filled(tmp_path / "shelf", copies=10)
     process = subprocess.Popen(
         [sys.executable, "-m", "penchant.learn", str(folder), "--effort", "fast"],
         stdout=subprocess.PIPE,
@@ -70,6 +70,21 @@ def test_a_second_training_is_refused_and_the_first_is_published(tmp_path: Path,
     )
     assert process.stdout is not None
     assert "step" in json.loads(process.stdout.readline())
+    # It holds still: however slow the others are to start, they find it at work.
+    process.send_signal(signal.SIGSTOP)
+    try:
+        refused(folder, capsys)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        lines = process.stdout.read().splitlines()
+        process.stdout.close()
+    assert process.wait(60) == 0
+    with open_store(folder) as store:
+        assert store.snapshots.list() == [json.loads(lines[-1])["report"]["snapshot"]]
+
+
+def refused(folder: Path, capsys) -> None:
+    """Ask for a training as a command and as an engine does, while another is at work."""
     began = time.monotonic()
     assert main([str(folder), "--effort", "fast"]) == 3
     assert time.monotonic() - began < 5  # told at once, before anything is learned
@@ -79,11 +94,6 @@ def test_a_second_training_is_refused_and_the_first_is_published(tmp_path: Path,
         with pytest.raises(ChildFailed, match="AlreadyTraining: another training is at work"):
             engine.train()
         assert len(engine.recommend("ann-0", now=crowd.NOW)) > 0
-    lines = process.stdout.read().splitlines()
-    process.stdout.close()
-    assert process.wait(60) == 0
-    with open_store(folder) as store:
-        assert store.snapshots.list() == [json.loads(lines[-1])["report"]["snapshot"]]
 
 
 def test_a_training_that_was_refused_leaves_the_turn_to_the_next(tmp_path: Path, capsys) -> None:
