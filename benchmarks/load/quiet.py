@@ -11,13 +11,12 @@ import numpy as np
 
 from load.connections import Address, Connection, part
 from load.ground import Ground
-from load.service import Service
+from load.service import SKIPPED, Service
 
 CHANGED = 20.0
 """Milliseconds from an event to the answer it changes, the median."""
 
 STAGES, STAGE = "penchant_stage_seconds", "stage"
-SKIPPED = "penchant_source_skipped_total"
 TRIES = 100  # answers asked for until one reflects an event; more is never
 
 

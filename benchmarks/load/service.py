@@ -23,6 +23,7 @@ import psutil
 
 STARTS = 120.0  # seconds that a service may take until it answers
 ENDS = 60.0  # and until it is gone after it was asked to go
+SKIPPED = "penchant_source_skipped_total"
 SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -124,6 +125,10 @@ class Metrics:
                 labels = tuple(sorted(LABEL.findall(match[2] or "")))
                 found[match[1]][labels] = float(match[3])
         return cls(dict(found))
+
+    def total(self, name: str) -> float:
+        """Return the sum of the samples of this name, whatever their labels."""
+        return sum(self.samples.get(name, {}).values())
 
     def means(self, name: str, label: str, before: Metrics) -> dict[str, tuple[float, float]]:
         """Return by a label of a histogram the mean and the count of what came since `before`."""
