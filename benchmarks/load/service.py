@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,9 +126,10 @@ class Metrics:
                 found[match[1]][labels] = float(match[3])
         return cls(dict(found))
 
-    def total(self, name: str) -> float:
-        """Return the sum of the samples of this name, whatever their labels."""
-        return sum(self.samples.get(name, {}).values())
+    def total(self, name: str, label: str, among: Collection[str]) -> float:
+        """Return the sum of the samples of this name whose label is among these."""
+        found = self.samples.get(name, {})
+        return sum(value for labels, value in found.items() if dict(labels).get(label) in among)
 
     def means(self, name: str, label: str, before: Metrics) -> dict[str, tuple[float, float]]:
         """Return by a label of a histogram the mean and the count of what came since `before`."""

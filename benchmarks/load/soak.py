@@ -32,7 +32,8 @@ RATES = {
 REMEMBERED = "\n[feedback]\nslates = 10000\n"
 GROWTH = 0.05  # of a process, between the warm-up and the end
 GUESTS = 3_000  # people whom the shelf had not seen before
-TRIES = 5  # answers asked for until no source is late, which a machine that is held up makes them
+LATE = ("late", "hangs")  # why an answer is given without a source, where a machine is held up
+TRIES = 5  # answers asked for until no source was
 EVERY = 5.0  # seconds between two looks at the memory
 
 
@@ -109,13 +110,13 @@ def answers(service: Service, people: list[str], now: float) -> dict[str, list[t
     An answer without a source that was late says nothing of the state: it is asked for again.
     """
     found = {}
-    without = service.metrics().total(SKIPPED)
+    without = late(service)
     for person in people:
         body = {"k": 10, "now": now, "log": False}
         for _ in range(TRIES):
             status, slate = service.ask("POST", f"/v1/recommend/{part(person)}", body)
             assert status == 200, (status, slate)
-            before, without = without, service.metrics().total(SKIPPED)
+            before, without = without, late(service)
             if without == before:
                 break
         found[person] = [(line["item_id"], line["score"]) for line in slate["recommendations"]]
@@ -131,7 +132,7 @@ def different(
         for person, shown in found.items():
             for _ in range(TRIES):
                 slate = engine.recommend(person, 10, now=now, log=False)
-                if not late(slate):
+                if not was_late(slate):
                     break
             fresh = [(line.item_id, line.score) for line in slate]
             same = [item for item, _ in fresh] == [item for item, _ in shown]
@@ -140,10 +141,15 @@ def different(
     return out
 
 
-def late(slate: Slate) -> bool:
+def late(service: Service) -> float:
+    """Return how many sources were late for an answer of the service so far."""
+    return service.metrics().total(SKIPPED, "reason", LATE)
+
+
+def was_late(slate: Slate) -> bool:
     """Return whether a source was late for this answer."""
     notes = [note for stage in slate.trace.stages for note in stage.notes.values()]
-    return any(str(note).startswith(("late:", "hangs:")) for note in notes)
+    return any(str(note).partition(":")[0] in LATE for note in notes)
 
 
 def wait(seconds: float, began: float) -> float:

@@ -78,7 +78,8 @@ def test_a_second_training_is_refused_and_the_first_is_published(tmp_path: Path,
         process.send_signal(signal.SIGCONT)
         lines = process.stdout.read().splitlines()
         process.stdout.close()
-    assert process.wait(60) == 0
+        status = process.wait(60)
+    assert status == 0
     with open_store(folder) as store:
         assert store.snapshots.list() == [json.loads(lines[-1])["report"]["snapshot"]]
 

@@ -77,10 +77,9 @@ class LivePairs:
         lengths = []
         with self._lock:
             for item in items.tolist():
-                row = self._rows.get(item)
-                if row is not None:
-                    found += row
-                lengths.append(0 if row is None else len(row) // _PAIR.itemsize)
+                row = self._rows.get(item, b"")
+                found += row
+                lengths.append(len(row) // _PAIR.itemsize)
         table = np.frombuffer(found, dtype=_PAIR)
         tos = table["to"].astype(np.int32)
         values = table["weight"] * np.repeat(weights, lengths).astype(np.float64)

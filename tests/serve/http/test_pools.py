@@ -146,7 +146,6 @@ def test_a_crowd_is_answered_or_refused_and_the_service_lives(
         for one in answers:
             if one.status_code != 200:
                 assert int(one.headers["Retry-After"]) >= 1
-        time.sleep(1.5)
         time.sleep(0.5)
         assert live.reception.answers.inside == 0
         assert client.get("/v1/recommend/ann").status_code == 200

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
@@ -111,7 +112,7 @@ class Sharing:
         return self._runtime / f"worker-{slot}.socket"
 
 
-class _Line(asyncio.Protocol):
+class _Line(asyncio.Protocol, ABC):
     """One end of a way: takes bytes apart into frames."""
 
     def __init__(self) -> None:
@@ -147,9 +148,9 @@ class _Line(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    @abstractmethod
     def take(self, number: int, kind: int, content: bytes) -> None:
         """Take one frame."""
-        raise NotImplementedError
 
 
 class _Desk(_Line):

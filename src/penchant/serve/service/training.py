@@ -92,19 +92,17 @@ class Trainings:
         plan, began = self._plan, time.monotonic()
         url = [] if plan.url is None else ["--url", plan.url]
         arguments = [plan.directory, "--effort", plan.effort, *url]
+        what: dict[str, Any]
         try:
             # What `Engine.train` does, without reading the log into this process afterwards.
             report = run_child("penchant.learn", arguments, _seldom(self._progress))
         except (Error, OSError, ValueError) as error:
-            self._control.taken()
-            self._end(FAILED, began, error=str(error)[-_LONGEST:])
-            return
+            outcome, what = FAILED, {"error": str(error)[-_LONGEST:]}
+        else:
+            outcome, report = _judged(report)
+            what = {"report": report}
         self._control.taken()  # whoever asked meanwhile was told of this one
-        if report.get("published", True):
-            self._end(PUBLISHED, began, report={**report, "published": True})
-            return
-        why = str((report.get("gate") or {}).get("reason", "it did worse"))
-        self._end(REFUSED, began, report={**report, "published": False, "reason": why})
+        self._end(outcome, began, **what)
 
     def _progress(self, step: str, share: float) -> None:
         self._say(step=step, share=share)
@@ -140,6 +138,14 @@ class Trainings:
 
     def _heads(self) -> tuple[Any, ...]:
         return tuple(self._store.databases[0].rows(select(schema.heads))[0])
+
+
+def _judged(report: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return what came of a training that ended, and its report with that in it."""
+    if report.get("published", True):
+        return PUBLISHED, {**report, "published": True}
+    why = str((report.get("gate") or {}).get("reason", "it did worse"))
+    return REFUSED, {**report, "published": False, "reason": why}
 
 
 def _seldom(tell: Tell) -> Tell:
