@@ -194,7 +194,11 @@ def main() -> None:
     def say(word: str) -> None:
         print(word, flush=True)
 
-    print(json.dumps(uvloop.run(drive(plan, say))), flush=True)
+    found = uvloop.run(drive(plan, say))
+    # With PYTHONUNBUFFERED, `print` loses the rest where a full pipe took a part and a signal came;
+    # a buffer of its own writes until all is there.
+    with open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False) as out:
+        out.write(json.dumps(found) + "\n")
 
 
 if __name__ == "__main__":
