@@ -237,6 +237,7 @@ def test_a_worker_that_begins_while_the_directory_is_gone_makes_no_other(
     service: Service,
 ) -> None:
     away = service.shelf.with_name("away")
+    ready, learning = len(service.lines("ready")), len(service.lines("learning here"))
     service.shelf.rename(away)
     try:
         victims = service.workers
@@ -248,6 +249,9 @@ def test_a_worker_that_begins_while_the_directory_is_gone_makes_no_other(
         away.rename(service.shelf)
     eventually(lambda: len(service.workers) == 2 and set(service.workers).isdisjoint(victims))
     eventually(lambda: _ready(service))
+    # All three of them: who is still opening the directory is no part of the next test.
+    eventually(lambda: len(service.lines("ready")) >= ready + 3)
+    eventually(lambda: len(service.lines("learning here")) > learning)
     well(service, "after-restart")
 
 
