@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from penchant.language.exported import ensure_onnx
-from penchant.language.sentence import SentenceEncoder, _session
+from penchant.language.encoder.exported import ensure_onnx
+from penchant.language.encoder.sentence import SentenceEncoder, _session
 
 # Each is one token of the default model, so that a text has exactly 16 with its two marks.
 WORDS = (

@@ -20,7 +20,7 @@ from hypothesis import settings
 import penchant
 import penchant.rank.pipeline as pipeline
 from penchant.evaluate.simulate import Simulation, simulate
-from penchant.language.exported import ensure_onnx
+from penchant.language.encoder.exported import ensure_onnx
 from penchant.serve.demo import story
 
 # The same cases on every run that decides whether a change is taken; new ones everywhere else. No

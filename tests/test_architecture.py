@@ -25,7 +25,7 @@ CONTRACTS = {
     "store/log.py": "Log",
     "store/catalogue.py": "Catalogue",
     "store/people.py": "People",
-    "language/encoder.py": "Encoder",
+    "language/encoder/encoder.py": "Encoder",
     "recall/source.py": "Source",
     "rank/stage.py": "Stage",
 }

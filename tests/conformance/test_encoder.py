@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import penchant.language
-from penchant.language.cache import CachedEncoder
-from penchant.language.encoder import Encoder
-from penchant.language.endpoint import EndpointEncoder
-from penchant.language.sentence import SentenceEncoder
-from penchant.language.supplied import SuppliedEncoder
+import penchant.language.encoder
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.encoder import Encoder
+from penchant.language.encoder.endpoint import EndpointEncoder
+from penchant.language.encoder.sentence import SentenceEncoder
+from penchant.language.encoder.supplied import SuppliedEncoder
 from penchant.types import InvalidInput
 
 TEXTS = [
@@ -87,7 +87,9 @@ def encoder(make: Callable[[], Encoder]) -> Encoder:
 
 def test_every_encoder_of_the_package_is_in_this_suite() -> None:
     found = set()
-    for module in pkgutil.iter_modules(penchant.language.__path__, "penchant.language."):
+    for module in pkgutil.iter_modules(
+        penchant.language.encoder.__path__, "penchant.language.encoder."
+    ):
         for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if all(hasattr(cls, m) for m in ("encode", "id", "dimension")) and cls is not Encoder:
                 found.add(cls)

@@ -23,7 +23,7 @@ from penchant.evaluate.plan import Plan, Protocol, plan
 from penchant.evaluate.replay import Walk
 from penchant.evaluate.report import Report, Table
 from penchant.evaluate.trial import Trial
-from penchant.language.open import EncoderConfig, open_encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.measure.moments import Arm
 from penchant.store.settings import FILE, Settings

@@ -13,7 +13,7 @@ from typing import Any
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
-from penchant.language.open import EncoderConfig
+from penchant.language.encoder.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
 from penchant.rank.answer.experiments import ExperimentConfig

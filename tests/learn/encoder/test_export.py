@@ -12,8 +12,8 @@ from onnx import helper
 from tokenizers import Tokenizer
 from transformers import AutoModel, BertConfig, BertModel
 
-from penchant.language.sentence import SentenceEncoder
-from penchant.language.weights import resolve
+from penchant.language.encoder.sentence import SentenceEncoder
+from penchant.language.encoder.weights import resolve
 from penchant.learn.encoder.export import (
     LEAST_COSINE,
     ParityLost,

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penchant.language.cache import CachedEncoder
-from penchant.language.encoder import Encoder
-from penchant.language.open import EncoderConfig, open_encoder
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.encoder import Encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder
 from penchant.language.template import Template, TextConfig
 from penchant.store.open import Store
 from penchant.types import Floats

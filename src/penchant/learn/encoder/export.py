@@ -27,7 +27,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
-from penchant.language.weights import FORMAT, address
+from penchant.language.encoder.weights import FORMAT, address
 from penchant.learn.encoder.quantise import RECIPE, quantise
 from penchant.types import Error
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
-from penchant.language.open import EncoderConfig, open_encoder, text_space
+from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.gate import Incumbent

@@ -16,9 +16,9 @@ import polars as pl
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import stateless, wanted_before
-from penchant.language.cache import CachedEncoder
-from penchant.language.encoder import Encoder
-from penchant.language.open import EncoderConfig, open_encoder, text_space
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.encoder import Encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
 from penchant.language.template import Template, TextConfig
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.language.encoder import Encoder
+from penchant.language.encoder.encoder import Encoder
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline

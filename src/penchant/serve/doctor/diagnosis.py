@@ -28,9 +28,9 @@ from penchant.ingest.privacy import (
     hides,
     key_missing,
 )
-from penchant.language.exported import cache_home, is_export
-from penchant.language.open import EncoderConfig
-from penchant.language.weights import DEFAULT, is_folder
+from penchant.language.encoder.exported import cache_home, is_export
+from penchant.language.encoder.open import EncoderConfig
+from penchant.language.encoder.weights import DEFAULT, is_folder
 from penchant.learn.sections import checked
 from penchant.serve.sections import served
 from penchant.store import schema

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from penchant.ingest.cells import Refused
-from penchant.language.endpoint import EndpointFailed
+from penchant.language.encoder.endpoint import EndpointFailed
 from penchant.learn.turn import AlreadyTraining
 from penchant.rank.answer.asking import UnknownItem
 from penchant.rank.explain.explaining import NotShown

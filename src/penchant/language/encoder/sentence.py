@@ -14,9 +14,9 @@ import numpy.typing as npt
 import onnxruntime
 from tokenizers import Tokenizer
 
-from penchant.language.exported import ensure_onnx
+from penchant.language.encoder.exported import ensure_onnx
+from penchant.language.encoder.weights import DEFAULT, FORMAT
 from penchant.language.normal import normal_all
-from penchant.language.weights import DEFAULT, FORMAT
 from penchant.types import Error, InvalidInput
 
 Precision = Literal["int8", "fp32"]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from penchant.language.encoder import Encoder
+from penchant.language.encoder.encoder import Encoder
 from penchant.language.normal import normal_all
 from penchant.types import InvalidInput
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from penchant.language.supplied import SuppliedEncoder
+from penchant.language.encoder.supplied import SuppliedEncoder
 from penchant.types import InvalidInput
 
 

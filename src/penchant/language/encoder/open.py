@@ -8,12 +8,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penchant.language.cache import CachedEncoder
-from penchant.language.encoder import Encoder
-from penchant.language.endpoint import EndpointEncoder
-from penchant.language.sentence import SentenceEncoder
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.encoder import Encoder
+from penchant.language.encoder.endpoint import EndpointEncoder
+from penchant.language.encoder.sentence import SentenceEncoder
+from penchant.language.encoder.weights import DEFAULT
 from penchant.language.template import TextConfig
-from penchant.language.weights import DEFAULT
 
 
 class EncoderConfig(BaseModel):

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from penchant.language import cache
-from penchant.language.cache import CachedEncoder
+from penchant.language.encoder import cache
+from penchant.language.encoder.cache import CachedEncoder
 
 
 class Hashing:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penchant.language.sentence import EncoderDamaged, SentenceEncoder
+from penchant.language.encoder.sentence import EncoderDamaged, SentenceEncoder
 from penchant.types import InvalidInput
 
 TEXTS = [
@@ -128,7 +128,7 @@ def test_an_export_of_another_format_is_noticed(encoder_folder: Path, tmp_path: 
 def test_serving_imports_no_training_library(encoder_folder: Path) -> None:
     code = """
 import sys
-from penchant.language.open import EncoderConfig, open_encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder
 from penchant.language.lexical import LexicalIndex
 encoder = open_encoder(EncoderConfig(), sys.argv[1])
 assert encoder.encode(["a text"]).any()

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from penchant.language.weights import DEFAULT, PINNED, WeightsMissing, address, resolve, sha256
+from penchant.language.encoder.weights import (
+    DEFAULT,
+    PINNED,
+    WeightsMissing,
+    address,
+    resolve,
+    sha256,
+)
 
 
 def test_the_package_holds_the_pinned_weights() -> None:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from penchant.language.weights import (
+from penchant.language.encoder.weights import (
     DEFAULT,
     FORMAT,
     PINNED,
@@ -125,7 +125,7 @@ def _export(source: Path, folder: Path, name: str) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     environment = dict(os.environ)
     # The child must find this very package, also where it is run from a checkout.
-    package = str(Path(__file__).parents[2])
+    package = str(Path(__file__).parents[3])
     environment["PYTHONPATH"] = os.pathsep.join(
         p for p in (package, environment.get("PYTHONPATH")) if p
     )

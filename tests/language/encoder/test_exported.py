@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from penchant.language import exported
-from penchant.language.exported import ExportFailed, cache_home, ensure_onnx
-from penchant.language.weights import DEFAULT, WeightsMissing, resolve
+from penchant.language.encoder import exported
+from penchant.language.encoder.exported import ExportFailed, cache_home, ensure_onnx
+from penchant.language.encoder.weights import DEFAULT, WeightsMissing, resolve
 
 FILES = {"model.onnx", "model.int8.onnx", "tokenizer.json", "meta.json"}
 
@@ -98,7 +98,7 @@ def test_the_cache_lies_where_the_system_keeps_caches(monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_processes_that_ask_at_once_export_once(tmp_path: Path) -> None:
-    code = "from penchant.language.exported import ensure_onnx; print(ensure_onnx())"
+    code = "from penchant.language.encoder.exported import ensure_onnx; print(ensure_onnx())"
     environment = os.environ | {"PENCHANT_CACHE": str(tmp_path)}
     started = [
         subprocess.Popen(

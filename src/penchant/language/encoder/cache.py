@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from penchant.language.encoder import Encoder
+from penchant.language.encoder.encoder import Encoder
 from penchant.language.normal import normal_all
 
 Progress = Callable[[int, int], None]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from penchant.language.cache import CachedEncoder
-from penchant.language.open import EncoderConfig, open_encoder
-from penchant.language.sentence import SentenceEncoder
-from penchant.language.weights import WeightsMissing
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder
+from penchant.language.encoder.sentence import SentenceEncoder
+from penchant.language.encoder.weights import WeightsMissing
 
 
 def test_the_default_is_the_sentence_encoder_behind_a_cache(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from penchant.language.endpoint import EndpointEncoder, EndpointFailed
+from penchant.language.encoder.endpoint import EndpointEncoder, EndpointFailed
 
 
 def opened(server: Any, **options: Any) -> EndpointEncoder:
