@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import penchant.language.encoder
+import penchant.language.encoder as room
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.endpoint import EndpointEncoder
@@ -87,9 +87,7 @@ def encoder(make: Callable[[], Encoder]) -> Encoder:
 
 def test_every_encoder_of_the_package_is_in_this_suite() -> None:
     found = set()
-    for module in pkgutil.iter_modules(
-        penchant.language.encoder.__path__, "penchant.language.encoder."
-    ):
+    for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
         for _, cls in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if all(hasattr(cls, m) for m in ("encode", "id", "dimension")) and cls is not Encoder:
                 found.add(cls)
