@@ -34,7 +34,7 @@ from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.scorers.affinity import Affinity
-from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.assemble import TUNED, RecallPlan, assemble
 from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
@@ -45,6 +45,7 @@ GROUPS = {
     "sequence": ("sequence",),
     "sequence_text": ("sequence_text",),
     "text": ("text", "affinity"),
+    "tuned": (TUNED,),
     "co-visitation": ("after", "together"),
 }
 GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
@@ -137,7 +138,8 @@ class Training:
             )
         self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
-        learner = SourcesLearner(config.sources, view.n_items, view.vectors)
+        raw = None if self.whitening is None else self.raw
+        learner = SourcesLearner(config.sources, view.n_items, view.vectors, raw)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
@@ -189,6 +191,7 @@ class Training:
             popularity=Popularity(past.items, past.times),
             columns=self.view.columns,
             vectors=self.vectors,
+            place=self.whitening,
             recent=histories.recent,
             threads=min(2, self.config.threads or 2),
         )
@@ -252,7 +255,7 @@ class Training:
             level = wanted.where(wanted.times <= incumbent.until)
             folder = Artefacts(folder.folder.with_name("level"))
             copy.deepcopy(learner).fit(level, folder, config.refit)
-        replace(RecallPlan.load(folder), sequence=learner.names()).save(folder)
+        replace(RecallPlan.load(folder), **learner.kept()).save(folder)
         before = _wanted(walked.requests[: len(early)])
         affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.language.projection import Projection
 from penchant.recall import covisitation, linear
 from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
@@ -17,13 +18,14 @@ from penchant.recall.popularity import DAY, Popularity
 from penchant.recall.sequence import Sequence, quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
-from penchant.recall.text import Text
+from penchant.recall.text import Place, Text
 from penchant.recall.trending import Trending
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Times
 
+TUNED = "tuned"
 TRENDING = {"trending_1d": 1 * DAY, "trending_7d": 7 * DAY, "trending_30d": 30 * DAY}
 
 
@@ -38,6 +40,7 @@ class RecallPlan:
     sequence: tuple[str, ...] = ()
     covisitation: bool = True
     text: bool = False
+    tuned: bool = False
     quota: int = 100
     quotas: dict[str, int] = field(default_factory=dict)
     counted_until: float = 0.0
@@ -77,11 +80,13 @@ def assemble(
     columns: ItemColumns,
     vectors: Vectors,
     recent: Recent,
+    place: Place | None = None,
     lexical: Lexical | None = None,
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
 
+    `place` brings what the encoder made of a text into the space of `vectors`.
     `lexical` is no part of a plan: it learns nothing, and training asks nothing in words.
     """
     sources: list[Source] = []
@@ -116,8 +121,11 @@ def assemble(
             )
     text = None
     if plan.text:
-        text = Text("text", vectors)
+        text = Text("text", vectors, place)
         sources.append(text)
+    if plan.tuned:
+        rows = Vectors(folder.array(f"{TUNED}.vectors"))
+        sources.append(Text(TUNED, rows, Projection.load(folder, TUNED)))
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
     asked = sources if lexical is None else [*sources, lexical]

@@ -20,6 +20,7 @@ from penchant.recall.lexical import Lexical
 from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
 from penchant.recall.sequence import Sequence
+from penchant.recall.text import Text
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
@@ -42,7 +43,7 @@ class Served:
     feedback: Feedback | None = None
 
     def words(self, text: str | None) -> Floats | None:
-        """Return the unit vector float32[d] of what somebody said, None where it says nothing.
+        """Return what the encoder makes of what somebody said, None where it says nothing.
 
         Words that cannot be encoded now (an endpoint that is down) say nothing either: the rest of
         the question is answered.
@@ -50,10 +51,10 @@ class Served:
         if text is None or not text.strip() or self.encoder is None or not self.vectors.dimension:
             return None
         try:
-            vector = self._placed(self.encoder.encode([text]))[0]
+            vector: Floats = self.encoder.encode([text])[0]
         except Error:
             return None
-        return vector if bool(np.isfinite(vector).all()) else None
+        return vector if bool(vector.any()) else None
 
     def learn_items(self, numbers: Ids, raw: Floats) -> None:
         """Give items their text vector, and with it a place in every source that reads texts.
@@ -62,21 +63,16 @@ class Served:
         are items without a text. What is known already is not kept twice: each row costs in every
         answer.
         """
-        rows = self._placed(raw)
+        raw = raw.astype(np.float32)
+        raw[np.abs(raw).max(axis=1) == 0] = np.nan
+        rows = raw if self.whitening is None else self.whitening(raw)
         fresh = self.vectors.differ(numbers, rows)
-        numbers, rows = numbers[fresh], rows[fresh]
-        self.vectors.set(numbers, rows)
         for source in self.pipeline.recall.sources:
             if isinstance(source, Sequence):
-                source.learn_items(numbers, rows)
-
-    def _placed(self, raw: Floats) -> Floats:
-        """Return what an encoder made in the space of `vectors`, rows of NaN for empty texts."""
-        if self.whitening is not None:
-            return self.whitening(raw)
-        rows = raw.astype(np.float32)
-        rows[np.abs(rows).max(axis=1) == 0] = np.nan
-        return rows
+                source.learn_items(numbers[fresh], rows[fresh])
+            elif isinstance(source, Text) and source.vectors is not self.vectors:
+                source.learn_items(numbers, raw)
+        self.vectors.set(numbers[fresh], rows[fresh])
 
 
 def load(
@@ -106,6 +102,7 @@ def load(
         popularity=popularity,
         columns=columns,
         vectors=vectors,
+        place=whitening,
         recent=recent,
         lexical=lexical,
     )

@@ -21,6 +21,7 @@ from penchant.rank.explain.sentences import (
     CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
     CHOSEN_WHEN_SHOWN,
+    DESCRIBED,
     HISTORY,
     LATER_PAGE,
     LETTERS,
@@ -60,6 +61,7 @@ CAUSES = {
     "together": "what others chose together with it",
     "lexical": LETTERS,
     "text": TASTE,
+    "tuned": DESCRIBED,
     "affinity": TASTE,
     "trending": POPULAR,
     "popular": POPULAR,
@@ -71,10 +73,26 @@ CAUSES = {
 }
 _OF_THE_PAST = frozenset(
     CAUSES[name]
-    for name in ("linear", "sequence", "sequence_text", "after", "together", "text", "category")
+    for name in (
+        "linear",
+        "sequence",
+        "sequence_text",
+        "after",
+        "together",
+        "text",
+        "tuned",
+        "category",
+    )
 ) | {PERSON}
 _MONTH = float(np.log1p(30.0))  # features hold the logarithm of days
-_MEANING = ("text", "text_rank", "text_gap")  # what is compared with words where there are any
+_MEANING = (
+    "text",
+    "text_rank",
+    "text_gap",
+    "tuned",
+    "tuned_rank",
+    "tuned_gap",
+)  # what is compared with words where there are any
 
 
 @dataclass(frozen=True, slots=True)

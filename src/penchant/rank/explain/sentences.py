@@ -9,6 +9,7 @@ from penchant.types import Reason
 HISTORY = "what goes with your history"
 STEPS = "what your last steps point to"
 TASTE = "close in meaning to what you chose"
+DESCRIBED = "by its description, what goes with what you chose"
 WORDS_CAUSE = "close in meaning to your words"
 LETTERS = "the very words you used"
 POPULAR = "wanted by many now"
@@ -35,6 +36,7 @@ _CLAUSES = {
     "what others chose next": "others chose it next",
     "what others chose together with it": "others chose it together with what you chose",
     TASTE: "it is close in meaning to what you chose",
+    DESCRIBED: "its description goes with what you chose",
     WORDS_CAUSE: "it is close in meaning to your words",
     LETTERS: "your words are in its text",
     POPULAR: "many want it now",
