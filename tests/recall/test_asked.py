@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_the_cuts_of_the_log_do_not_matter(lines: list[Line], cuts: list[int]) -
     whole = led(lines, most=6)
     parts = Led(wanted, 6)
     edges = sorted({0, len(lines), *(min(cut, len(lines)) for cut in cuts)})
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         parts.fold(events(lines[begin:end], begin + 1))
     assert parts.pairs() == whole.pairs()
 
