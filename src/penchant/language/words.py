@@ -20,6 +20,8 @@ _APOSTROPHES = re.compile("(?<=\\w)['\u2018\u2019\u02bc](?=\\w)")
 _JOINED = re.compile(rf"{_SPACED}+(?:[-./&+]{_SPACED}+)+")
 _ASCII_JOINED = re.compile("[a-z0-9]+(?:[-./&+][a-z0-9]+)+")
 _JOINTS = re.compile("[-./&+]")
+# Between characters of an unspaced script, what a title is parted by is often left out.
+_PARTED = re.compile(rf"(?<=[{_UNSPACED}])[\W_]+(?=[{_UNSPACED}])")
 # A word longer than this is data, not a word.
 _LONGEST = 64
 
@@ -44,6 +46,16 @@ def words(text: str) -> list[str]:
         joined = _JOINED.findall(text)
     found.extend(_JOINTS.sub("", word) for word in joined)
     return [word[:_LONGEST] for word in found]
+
+
+def name(text: str) -> str:
+    """Return what all writings of a name have in common: its words, those of one script unparted.
+
+    "Wall E" and "WALL-E" are not the same name; "卧虎藏龙" and "卧虎·藏龙" are.
+    """
+    if not text.isascii():
+        text = _PARTED.sub("", unicodedata.normalize("NFKC", text))
+    return " ".join(words(text))
 
 
 def _split(spaced: str, unspaced: str) -> list[str]:
