@@ -130,6 +130,34 @@ def test_two_of_one_name_are_both_named() -> None:
     assert np.flatnonzero(values(source, "true grit", 3) >= NAMED).tolist() == [0, 2]
 
 
+def test_titles_in_other_languages_are_names_and_attributes_are_texts() -> None:
+    frame = rows(
+        pl.DataFrame(
+            {
+                "item_id": ["a", "b"],
+                "title": ["Seven Samurai", "Rome, Open City"],
+                "description": ["Swordsmen.", "A priest."],
+                "category": ["", ""],
+            }
+        )
+    ).with_columns(
+        attributes=pl.Series(
+            [
+                '{"title_zh": "七武士", "sentence_zh": "穷村庄请来几名浪人。"}',
+                '{"title_zh": "罗马，不设防的城市", "director": "Roberto Rossellini"}',
+            ]
+        )
+    )
+    source = Lexical("lexical", lambda after: (frame[after:], 2), Searchable())
+    for text in ("七武士", "Seven Samurai", "seven  samurai"):
+        assert np.flatnonzero(values(source, text, 2) >= NAMED).tolist() == [0]
+    assert np.flatnonzero(values(source, "罗马不设防的城市", 2) >= NAMED).tolist() == [1]
+    for text, item in (("请浪人的村庄", 0), ("rossellini", 1), ("seven 七武士", 0)):
+        found = values(source, text, 2)
+        assert np.nanargmax(found) == item
+        assert np.nanmax(found) < NAMED
+
+
 def test_what_is_added_renamed_or_taken_away_is_known_at_once(source, shelf) -> None:
     values(source, "shane")
     shelf.put(N, "new", "Shane")
