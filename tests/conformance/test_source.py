@@ -39,7 +39,7 @@ from numbered import (
     view,
 )
 from penchant.interests.state import State
-from penchant.language.template import Template
+from penchant.language.searchable import Searchable
 from penchant.learn.sources.learner import SourcesConfig, SourcesLearner, linear
 from penchant.learn.sources.linear import Ease, Kernel
 from penchant.learn.sources.sequence import SequenceConfig
@@ -111,7 +111,7 @@ class World:
 
 def lexical() -> Lexical:
     """Return the source that answers words, over the texts of the tiny world."""
-    return Lexical("lexical", lambda after: (rows(world.items())[after:], N), Template())
+    return Lexical("lexical", lambda after: (rows(world.items())[after:], N), Searchable())
 
 
 def query(now: float = NOW, n_items: int = N) -> Query:

@@ -25,12 +25,16 @@ class TextConfig(BaseModel):
 
     A part is literal text with columns in braces, `{title}`, `{attributes.director}`: it is left
     out when all its columns are empty. What identifies an item comes first, because encoders read
-    the beginning of long texts only.
+    the beginning of long texts only. Search by words reads the parts of `search`; without any, it
+    reads these parts and all attributes that are texts, in whatever language. An item goes by its
+    title, its id and the attributes `names`; without any, by those called like `title_zh`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     parts: tuple[str, ...] = ("{title}", "{category}", "{tags}", "{description}")
+    search: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     separator: str = ". "
     characters: int = Field(default=4096, gt=0)
 
@@ -72,7 +76,7 @@ class Template:
         bound = 2 * self.config.characters
         attributes: Mapping[str, Any] = {}
         if any(c.startswith(_ATTRIBUTE) for c in self._columns):
-            attributes = _attributes(item.get("attributes"))
+            attributes = attributes_of(item)
         return {
             c: _plain(
                 attributes.get(c.removeprefix(_ATTRIBUTE))
@@ -103,7 +107,9 @@ def _parse(part: str) -> list[tuple[str, str | None]]:
     return [(literal, column) for literal, column, _, _ in pieces]
 
 
-def _attributes(value: Any) -> Mapping[str, Any]:
+def attributes_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes of an item, a mapping or JSON text; nothing where they are neither."""
+    value = item.get("attributes")
     if isinstance(value, str):
         try:
             value = json.loads(value)

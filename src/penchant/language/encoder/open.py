@@ -78,5 +78,7 @@ def text_space(encoder: EncoderConfig, text: TextConfig) -> str:
     Under equal names, an item that did not change has the vector it had.
     """
     which = {"model", "precision", "max_tokens", "endpoint", "revision"}
-    content = encoder.model_dump_json(include=which) + text.model_dump_json()
+    # What only search by words reads makes no vector.
+    read = text.model_dump_json(exclude={"search", "names"})
+    content = encoder.model_dump_json(include=which) + read
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

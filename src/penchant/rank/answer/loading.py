@@ -19,6 +19,7 @@ from penchant.interests.history import stateless, wanted_before
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
+from penchant.language.searchable import Searchable
 from penchant.language.template import Template, TextConfig
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
@@ -87,7 +88,7 @@ class Loading:
         self._template = Template(text)
         self._space = text_space(config, text)
         # It follows the catalogue alone.
-        self.lexical = Lexical("lexical", store.catalogue.changed, self._template)
+        self.lexical = Lexical("lexical", store.catalogue.changed, Searchable(text))
         self._encoder: Encoder | None = None
         if config.model != "none":
             cache = store.directory / VECTORS

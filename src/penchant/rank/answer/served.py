@@ -45,10 +45,12 @@ class Served:
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
 
-        Words that cannot be encoded now (an endpoint that is down) say nothing either: the rest of
-        the question is answered.
+        Words in a script that the encoder does not read say nothing, nor do those that cannot be
+        encoded now (an endpoint that is down): the rest of the question is answered.
         """
         if text is None or not text.strip() or self.encoder is None or not self.vectors.dimension:
+            return None
+        if not self.encoder.reads(text):
             return None
         try:
             vector: Floats = self.encoder.encode([text])[0]
