@@ -137,7 +137,7 @@ class Training:
             )
         self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
-        learner = SourcesLearner(config.sources, view.n_items, view.vectors)
+        learner = SourcesLearner(config.sources, view.n_items, self._as_of(begin))
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
@@ -160,6 +160,7 @@ class Training:
         if verdict is None or verdict.published:
             self._write_scorer(folder, rows, choice, walked.affinity, dropped)
             self._lap("ranker")
+            learner.read(view.vectors)
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
             self._shrink(folder)
@@ -176,6 +177,19 @@ class Training:
             search=searched,
             gate=verdict,
         )
+
+    def _as_of(self, moment: float) -> Floats | None:
+        """Return the text vectors for all that is learned and measured out of time.
+
+        Where texts hold reviews, those that were written later are not in them.
+        """
+        view = self.view
+        if view.earlier is None or self.whitening is None:
+            return view.vectors
+        self.raw = view.earlier(moment)
+        vectors = self.whitening(self.raw)
+        self.vectors = Vectors(vectors)
+        return vectors
 
     def _walk(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Walked:
         """Return the requests of the window, asked of the sources in `folder`."""

@@ -19,7 +19,8 @@ from penchant.interests.history import stateless, wanted_before
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
-from penchant.language.template import Template, TextConfig
+from penchant.language.template import TextConfig
+from penchant.language.texts import ItemTexts
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.pasts import Pasts
@@ -39,11 +40,13 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Query, Tell
+from penchant.types import Error, Floats, Ids, Query, Tell
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
 FEEDBACK = "feedback.npz"
+REVIEWED = "text.reviewed"  # which reviews the texts of a snapshot hold, by offset
+_NONE = np.zeros((0, 1), dtype=np.int64)
 WORTH = 2_000  # slates that take longer to read again than the state to be written
 
 
@@ -84,10 +87,10 @@ class Loading:
         self._store, self._kinds, self._warn = store, kinds, warn
         config = store.settings.section("encoder", EncoderConfig)
         text = store.settings.section("text", TextConfig)
-        self._template = Template(text)
+        self.texts = ItemTexts(text, store.said)
         self._space = text_space(config, text)
-        # It follows the catalogue alone.
-        self.lexical = Lexical("lexical", store.catalogue.changed, self._template)
+        # It follows the catalogue and the reviews alone.
+        self.lexical = Lexical("lexical", store.catalogue.changed, self.texts, store.catalogue.get)
         self._encoder: Encoder | None = None
         if config.model != "none":
             cache = store.directory / VECTORS
@@ -159,25 +162,37 @@ class Loading:
         if self._encoder is None or not len(rows):
             return
         numbers = rows["number"].to_numpy().astype(np.int32)
+        raw = self.encoded(rows)
+        if raw is not None:
+            served.learn_items(numbers, raw)
+
+    def encoded(self, rows: pl.DataFrame) -> Floats | None:
+        """Return the raw vectors of items as their texts are now, None (and a warning) without."""
+        if self._encoder is None:
+            return None
         try:
-            raw = self._encoder.encode(self._template(rows))
+            return self.texts.encoded(self._encoder, rows)
         except Error as error:
             self._warn(
-                f"{len(numbers)} items have no text vector until the directory is opened again: "
+                f"{len(rows)} items have no text vector until the directory is opened again: "
                 f"{error}"
             )
-            return
-        served.learn_items(numbers, raw)
+            return None
 
     def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
         """Encode the texts of items before they are stored: then no request has to wait for it."""
         if self._encoder is None or not len(items):
             return
-        texts = self._template(items)
-        if tell is None or not isinstance(self._encoder, CachedEncoder):
-            self._encoder.encode(texts)
-        else:
-            self._encoder.encode(texts, lambda done, total: tell("encode", done / total))
+        if self.texts.reviews.wanted:
+            # Whatever was said of them before stays part of what they say.
+            numbers = self._store.catalogue.numbers(items["item_id"].to_list())
+            items = items.with_columns(number=pl.Series(numbers, dtype=pl.Int32))
+        share = None if tell is None else lambda done, total: tell("encode", done / total)
+        self.texts.encoded(self._encoder, items, share)
+
+    def sweep(self) -> None:
+        """Let go of vectors of texts that hold what is gone from the log."""
+        self.texts.sweep(self._encoder)
 
     def close(self) -> None:
         """Remove what this process kept on disk for itself."""
@@ -230,10 +245,23 @@ class Loading:
         return opened
 
     def _unknown_to(self, snapshot: Snapshot, until: int) -> pl.DataFrame:
-        """Return the items whose text vectors a snapshot lacks: those that changed after it."""
+        """Return the items whose text vectors a snapshot lacks: those that changed after it.
+
+        Or that people have written of since, or whose reviews it knew are gone.
+        """
         texts = snapshot.manifest.get("texts", {})
         known = bool(texts) and texts["space"] == self._space
-        return self._changed(int(texts["change"]) if known else 0, until)
+        rows = self._changed(int(texts["change"]) if known else 0, until)
+        if not known or not self.texts.reviews.wanted:
+            return rows
+        held = snapshot.array(REVIEWED) if snapshot.has(f"{REVIEWED}.npy") else _NONE
+        reworded = self.texts.reviews.differ(np.asarray(held))
+        return self.beside(rows, reworded)
+
+    def beside(self, rows: pl.DataFrame, numbers: Ids) -> pl.DataFrame:
+        """Return rows of the catalogue with those of more items, each once."""
+        more = np.setdiff1d(numbers, rows["number"].to_numpy())
+        return pl.concat((rows, self._store.catalogue.get(more.tolist()))) if len(more) else rows
 
     def _changed(self, after: int, until: int) -> pl.DataFrame:
         return self._store.catalogue.changed(after, until)[0]
