@@ -18,6 +18,7 @@ import numpy as np
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.whitening import Whitening
+from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
@@ -69,6 +70,7 @@ class Outcome:
     seconds: dict[str, float]
     search: dict[str, Any] | None = None
     gate: Verdict | None = None
+    categories: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -116,6 +118,7 @@ class Training:
         self.raw = raw
         self.wanted = view.wanted()
         self.vectors = Vectors(view.vectors)
+        self.derivation: Derivation | None = None
         self.seconds: dict[str, float] = {}
         self._clock = time.monotonic()
 
@@ -144,6 +147,7 @@ class Training:
         walked = self._walk(past, plan, begin)
         rows = walked.rows
         self._lap("rows")
+        self._derive(walked)
         searched = self._search(rows)
         popular = popular_with_newcomers(self.view)
         choice = choose(rows, self.ranker, config.seed, popular=popular)
@@ -176,7 +180,20 @@ class Training:
             seconds=self.seconds,
             search=searched,
             gate=verdict,
+            categories=None if self.derivation is None else self.derivation.summary(),
         )
+
+    def _derive(self, walked: Walked) -> None:
+        """Derive the categories of items that have none, where enough is known of the others."""
+        if self.raw is None:
+            return
+        found = derive(self.view, self.raw, self.config.seed)
+        if found is not None:
+            states = [request.state for request in walked.requests]
+            config, seed = self.config.ranker, self.config.seed
+            found = counting(found, self.view, walked.rows, states, config, seed)
+            self._lap("categories")
+        self.derivation = found
 
     def _as_of(self, moment: float) -> Floats | None:
         """Return the text vectors for all that is learned and measured out of time.
@@ -338,6 +355,8 @@ class Training:
             folder.write_array("text.mean", self.whitening.mean)
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
+        if self.derivation is not None:
+            self.derivation.save(folder)
 
     def _shrink(self, folder: Artefacts) -> None:
         if self.sizes is not None:

@@ -23,7 +23,7 @@ class View:
     without text, or None where there is no language model. `offsets` are the events' places in the
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
     Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
-    moment.
+    moment. `bare` gives those of texts without their category.
     """
 
     users: Ids
@@ -38,6 +38,7 @@ class View:
     item_change: int = 0
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
+    bare: Callable[[], Floats] | None = None
 
     @property
     def n_items(self) -> int:

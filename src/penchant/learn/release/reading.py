@@ -6,6 +6,7 @@ what is learned out of time reads the texts as they were before that window.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +27,14 @@ from penchant.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class KnownTexts:
-    """`raw` float32[n, d], NaN rows for items without text; the others None without reviews.
+    """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
 
-    `reviewed` is which reviews are in it (`Reviews.table`), `earlier` gives it as of a moment.
+    Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
+    a moment.
     """
 
     raw: Floats
+    bare: Callable[[], Floats]
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
 
@@ -49,11 +52,22 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
     first = texts.encoded(encoder, items)
     raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
     raw[items["number"].to_numpy()] = _named(first)
-    if not texts.reviews.wanted:
-        return KnownTexts(raw)
-    table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
-    # What was written of an item at a moment is of no use later: it is not remembered.
+    # A text that nobody reads twice, of what people wrote at some moment, is not remembered.
     plain = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
+
+    def bare() -> Floats:
+        said = texts.reviews.reviewed().tolist()
+        nameless = items.with_columns(category=pl.lit(None, pl.String))
+        out = raw.copy()
+        reviewed = pl.col("number").is_in(said)
+        for by, rows in ((plain, nameless.filter(reviewed)), (encoder, nameless.filter(~reviewed))):
+            if len(rows):
+                out[rows["number"].to_numpy()] = _named(by.encode(texts(rows)))
+        return out
+
+    if not texts.reviews.wanted:
+        return KnownTexts(raw, bare)
+    table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
 
     def earlier(moment: float) -> Floats:
         then = ItemTexts(section, store.said)
@@ -64,7 +78,7 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
             out[rows["number"].to_numpy()] = _named(plain.encode(then(rows)))
         return out
 
-    return KnownTexts(raw, table, earlier)
+    return KnownTexts(raw, bare, table, earlier)
 
 
 def _named(found: npt.NDArray[np.float32]) -> Floats:

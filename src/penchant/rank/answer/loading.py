@@ -131,7 +131,12 @@ class Loading:
         told = self._told(snapshot.id, served.columns, served.vectors, position)
         recall = served.pipeline.recall
         pipeline = load_pipeline(
-            Artefacts(snapshot.folder), recall, served.columns, served.vectors, feedback=told
+            Artefacts(snapshot.folder),
+            recall,
+            served.columns,
+            served.vectors,
+            feedback=told,
+            derived=served.derived,
         )
         return replace(served, pipeline=pipeline, feedback=told)
 
@@ -254,7 +259,8 @@ class Loading:
         rows = self._changed(int(texts["change"]) if known else 0, until)
         if not known or not self.texts.reviews.wanted:
             return rows
-        held = snapshot.array(REVIEWED) if snapshot.has(f"{REVIEWED}.npy") else _NONE
+        folder = Artefacts(snapshot.folder)
+        held = folder.array(REVIEWED) if folder.has(f"{REVIEWED}.npy") else _NONE
         reworded = self.texts.reviews.differ(np.asarray(held))
         return self.beside(rows, reworded)
 
