@@ -95,10 +95,10 @@ def expected(log: Events) -> dict[int, list[int]]:
     for i, offset in enumerate(log.offsets.tolist()):
         kind, item = log.kind_names[log.kinds[i]].lower(), int(log.items[i])
         text = (log.texts[i] or "") if log.texts else ""
-        if kind in ("review", "rating", "comment") and item >= 0 and log.shared[i] > 0:
-            if text.strip():
-                key = (item, int(log.users[i]))
-                newest[key] = max(newest.get(key, (-1.0, -1)), (float(log.times[i]), offset))
+        told = kind in ("review", "rating", "comment") and item >= 0 and log.shared[i] > 0
+        if told and text.strip():
+            key = (item, int(log.users[i]))
+            newest[key] = max(newest.get(key, (-1.0, -1)), (float(log.times[i]), offset))
     out: dict[int, list[tuple[float, int]]] = {}
     for (item, _), found in newest.items():
         out.setdefault(item, []).append(found)
@@ -143,9 +143,7 @@ def test_what_is_taken_back_was_never_told(
             store.log.append(rows(later, 100))
         tail = store.tail(position)
         changed = set(reviews.fold(tail.events).tolist())
-        changed |= set(
-            reviews.take_back(tail.retracted_users, tail.position.event_offset).tolist()
-        )
+        changed |= set(reviews.take_back(tail.retracted_users, tail.position.event_offset).tolist())
         after = held(reviews)
         assert after == held(folded(store)) == expected(store.log.scan(0, 1000))
         differing = {i for i in before.keys() | after.keys() if before.get(i) != after.get(i)}
