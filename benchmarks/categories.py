@@ -87,6 +87,8 @@ def read(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     data = protocol(name).DATA / name
     items = pl.read_parquet(data / "items.parquet").select(COLUMNS)
     events = pl.read_parquet(data / "events.parquet")
+    if name == "mind_sample":  # shown, and clicked where the value is 1
+        events = events.filter(pl.col("value") > 0).with_columns(event=pl.lit("click"))
     return items, events.select("user_id", "item_id", "timestamp", "event")
 
 

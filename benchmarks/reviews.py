@@ -31,7 +31,6 @@ from penchant.evaluate.trial import Trial
 from penchant.measure.intervals import paired
 from penchant.serve.demo import story
 
-PARTS = '["{title}", "{category}", "{tags}", "{description}", "{reviews}"]'
 ARMS = ("engine", "text alone")
 
 
@@ -89,9 +88,7 @@ def asked(
     """Return the plan, the answers of each arm along it, and how long the training took."""
     shelf = folder / "all"
     shelf.mkdir()
-    if number:
-        settings = f"[text]\nparts = {PARTS}\nreviews = {number}\n"
-        (shelf / "penchant.toml").write_text(settings, encoding="utf-8")
+    (shelf / "penchant.toml").write_text(f"[text]\nreviews = {number}\n", encoding="utf-8")
     with penchant.open(shelf) as engine:
         engine.add(items, users=world.users)
         engine.record(world.events, now=world.end)

@@ -180,13 +180,14 @@ def test_the_newest_of_each_person_in_order_of_time_are_in_the_text(store: Store
 
 def test_who_does_not_ask_for_reviews_reads_none(store: Store) -> None:
     filled(store, [review("a", "x", 1, "fine")])
-    for config in (TextConfig(), TextConfig(parts=PARTS, reviews=0)):
+    without = ("{title}", "{category}")
+    for config in (TextConfig(parts=without), TextConfig(parts=PARTS, reviews=0)):
         reviews = Reviews(config, store.said)
         assert not reviews.wanted
         assert len(reviews.fold(store.log.scan(0, 10))) == 0
         assert texts_of(store, config) == ["", "", ""]
-    plain = TextConfig().content()
-    assert TextConfig(reviews=7).content() == plain
+    plain = TextConfig(parts=without).content()
+    assert TextConfig(parts=without, reviews=7).content() == plain
     assert "review" not in plain
     assert TextConfig(parts=PARTS).content() != TextConfig(parts=PARTS, reviews=7).content()
 

@@ -34,7 +34,13 @@ class TextConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    parts: tuple[str, ...] = ("{title}", "{category}", "{tags}", "{description}")
+    parts: tuple[str, ...] = (
+        "{title}",
+        "{category}",
+        "{tags}",
+        "{description}",
+        "{reviews}",
+    )
     separator: str = ". "
     characters: int = Field(default=4096, gt=0)
     reviews: int = Field(default=3, ge=0, le=20)
