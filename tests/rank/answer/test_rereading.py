@@ -264,6 +264,12 @@ def test_a_burst_does_not_hold_an_answer_up_and_is_read_beside(
         for item in world.ITEMS:
             other.record(review("zoe", item, f"Of {item}."), now=world.NOW)
         assert len(moved(before, reader.vectors())) == 2
+        # Counting anew what is untrained does not read what waits.
+        reader.replica._refit_at = 0
+        other.record({"user_id": "jo", "item_id": "w1", "timestamp": world.NOW - 1}, now=world.NOW)
+        counted = reader.replica.follow()
+        assert len(moved(before, reader.vectors())) == 2
+        assert np.isfinite(counted.vectors.rows(EVERY)).all()
         # One that waits is spoken of again: its newest words count, once.
         other.record(review("zoe", "cold", "Thought again.", 50), now=world.NOW)
         reader.vectors()

@@ -47,6 +47,7 @@ VECTORS = "vectors.db"
 FEEDBACK = "feedback.npz"
 REVIEWED = "text.reviewed"  # which reviews the texts of a snapshot hold, by offset
 _NONE = np.zeros((0, 1), dtype=np.int64)
+NO_ITEMS: Ids = np.zeros(0, dtype=np.int32)
 WORTH = 2_000  # slates that take longer to read again than the state to be written
 
 
@@ -141,9 +142,18 @@ class Loading:
         return replace(served, pipeline=pipeline, feedback=told)
 
     def untrained(
-        self, columns: ItemColumns, popularity: Popularity, heard: Heard, position: Position
+        self,
+        columns: ItemColumns,
+        popularity: Popularity,
+        heard: Heard,
+        position: Position,
+        waiting: Ids = NO_ITEMS,
+        before: Served | None = None,
     ) -> Loaded:
-        """Return what answers before any training: what needs only to be counted."""
+        """Return what answers before any training: what needs only to be counted.
+
+        Items that are `waiting` for their texts to be read have the vectors that they had `before`.
+        """
         wanted = heard.after(0)
         workspace = tempfile.TemporaryDirectory(prefix="penchant-")
         folder = Artefacts(Path(workspace.name))
@@ -155,10 +165,14 @@ class Loading:
         RecallPlan(text=self._encoder is not None, counted_until=counted).save(folder)
         offset = int(wanted.offsets.max(initial=0))
         loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
-        self.learn_items(loaded.served, self._changed(0, position.item_change))
+        rows = self._changed(0, position.item_change)
+        if before is not None and before.snapshot == UNTRAINED and before.vectors.dimension:
+            rows = rows.filter(~pl.col("number").is_in(waiting.tolist()))
+            loaded.served.vectors.set(waiting, before.vectors.rows(waiting))
+        self.learn_items(loaded.served, rows)
         # Only now: somebody may be counting beside this.
-        before, self._workspaces = self._workspaces, [workspace]
-        for one in before:
+        old, self._workspaces = self._workspaces, [workspace]
+        for one in old:
             one.cleanup()
         return loaded
 

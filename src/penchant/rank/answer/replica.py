@@ -321,7 +321,10 @@ class Replica:
     def _untrained(self, position: Position, heard: Heard | None = None) -> Loaded:
         heard = self._heard if heard is None else heard
         self._late, self._refit_at = 0, max(1000, len(heard) // 4)
-        return self._loading.untrained(self._columns, self._popularity, heard, position)
+        waiting, before = self._rereading.waiting(), self._served()
+        return self._loading.untrained(
+            self._columns, self._popularity, heard, position, waiting, before
+        )
 
     def _wanted(self, events: Events) -> Events:
         strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)

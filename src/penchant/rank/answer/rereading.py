@@ -76,8 +76,11 @@ class Rereading:
     def since(self, moves: int, rows: pl.DataFrame) -> pl.DataFrame:
         """Return rows with the items whose reviews changed after `moves`, but for those waiting."""
         changed = self._reviews.since(moves)
-        waiting = np.fromiter(self._waiting, np.int32, len(self._waiting))
-        return self._loading.beside(rows, np.setdiff1d(changed, waiting))
+        return self._loading.beside(rows, np.setdiff1d(changed, self.waiting()))
+
+    def waiting(self) -> Ids:
+        """Return the items whose turn has not come."""
+        return np.array(list(self._waiting), dtype=np.int32)
 
     def close(self) -> None:
         """Return once nothing is encoded any more; what waits is read when the store is opened."""
