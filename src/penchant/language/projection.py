@@ -24,7 +24,7 @@ PARTS = ("mean", "matrix", "linear", "hidden", "offset", "out")
 class Projection:
     """x float32[n, d] -> unit rows float32[n, k].
 
-    `whitening` leads to z float32[n, w], of rows of length one times `scale`; `linear` is
+    `whitening` leads to z float32[n, w], rows of length sqrt(w); `linear` is
     float32[w, k], `hidden` float32[w, h], `offset` float32[h], `out` float32[h, k].
     """
 

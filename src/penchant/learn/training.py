@@ -18,6 +18,7 @@ import numpy as np
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.whitening import Whitening
+from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
@@ -70,6 +71,7 @@ class Outcome:
     seconds: dict[str, float]
     search: dict[str, Any] | None = None
     gate: Verdict | None = None
+    categories: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -114,9 +116,10 @@ class Training:
             self.whitening = Whitening.fit(raw, config.whitened)
             view = replace(view, vectors=self.whitening(raw))
         self.view = view
-        self.raw = raw
+        self.raw = self.latest = raw  # what is measured out of time may read earlier texts
         self.wanted = view.wanted()
         self.vectors = Vectors(view.vectors)
+        self.derivation: Derivation | None = None
         self.seconds: dict[str, float] = {}
         self._clock = time.monotonic()
 
@@ -138,14 +141,16 @@ class Training:
             )
         self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
+        vectors = self._as_of(begin)
         raw = None if self.whitening is None else self.raw
-        learner = SourcesLearner(config.sources, view.n_items, view.vectors, raw)
+        learner = SourcesLearner(config.sources, view.n_items, vectors, raw)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
         walked = self._walk(past, plan, begin)
         rows = walked.rows
         self._lap("rows")
+        self._derive(walked)
         searched = self._search(rows)
         popular = popular_with_newcomers(self.view)
         choice = choose(rows, self.ranker, config.seed, popular=popular)
@@ -162,6 +167,7 @@ class Training:
         if verdict is None or verdict.published:
             self._write_scorer(folder, rows, choice, walked.affinity, dropped)
             self._lap("ranker")
+            learner.read(view.vectors, self.latest)
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
             self._shrink(folder)
@@ -177,7 +183,33 @@ class Training:
             seconds=self.seconds,
             search=searched,
             gate=verdict,
+            categories=None if self.derivation is None else self.derivation.summary(),
         )
+
+    def _derive(self, walked: Walked) -> None:
+        """Derive the categories of items that have none, where enough is known of the others."""
+        if self.raw is None:
+            return
+        found = derive(self.view, self.raw, self.config.seed)
+        if found is not None:
+            states = [request.state for request in walked.requests]
+            config, seed = self.config.ranker, self.config.seed
+            found = counting(found, self.view, walked.rows, states, config, seed)
+            self._lap("categories")
+        self.derivation = found
+
+    def _as_of(self, moment: float) -> Floats | None:
+        """Return the text vectors for all that is learned and measured out of time.
+
+        Where texts hold reviews, those that were written later are not in them.
+        """
+        view = self.view
+        if view.earlier is None or self.whitening is None:
+            return view.vectors
+        self.raw = view.earlier(moment)
+        vectors = self.whitening(self.raw)
+        self.vectors = Vectors(vectors)
+        return vectors
 
     def _walk(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Walked:
         """Return the requests of the window, asked of the sources in `folder`."""
@@ -327,6 +359,8 @@ class Training:
             folder.write_array("text.mean", self.whitening.mean)
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
+        if self.derivation is not None:
+            self.derivation.save(folder)
 
     def _shrink(self, folder: Artefacts) -> None:
         if self.sizes is not None:

@@ -52,6 +52,14 @@ class SourcesLearner:
         if self.tuned is not None and self.tuned.name in names:
             self.tuned = None
 
+    def read(self, vectors: Floats | None, raw: Floats | None) -> None:
+        """Have what learns from texts go on with these vectors: items say more than they did."""
+        if self.tuned is not None and raw is not None:
+            self.tuned.read(raw)
+        for network in self.networks:
+            if network.vectors is not None and vectors is not None:
+                network.read(vectors)
+
     def fit(
         self,
         view: View,

@@ -132,17 +132,22 @@ class ProjectionLearner:
         self.name = name
         self.config = config
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.known: npt.NDArray[np.bool_] = np.isfinite(raw[:, 0])
-        self.raw = raw
         self.whitening = Whitening.fit(raw, raw.shape[1])
-        white = np.nan_to_num(self.whitening(raw)) * np.float32(np.sqrt(raw.shape[1]))
-        self.white = torch.from_numpy(white.astype(np.float32)).to(self.device)
-        self.layer = Layer(white.shape[1], config).to(self.device)
+        self.read(raw)
+        self.layer = Layer(self.white.shape[1], config).to(self.device)
         self.bias = nn.Parameter(torch.zeros(len(raw), device=self.device))
         self.sharpness = nn.Parameter(
             torch.tensor(math.log(1.0 / config.temperature), device=self.device)
         )
         self._rng = np.random.default_rng(seed)
+
+    def read(self, raw: Floats) -> None:
+        """Go on with other text vectors, float32[n_items, d]."""
+        self.raw = raw
+        self.known: npt.NDArray[np.bool_] = np.isfinite(raw[:, 0])
+        white = np.nan_to_num(self.whitening(raw))
+        white *= np.float32(np.sqrt(white.shape[1]))
+        self.white = torch.from_numpy(white).to(self.device)
 
     def fit(
         self,

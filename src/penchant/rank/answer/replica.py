@@ -17,6 +17,7 @@ import polars as pl
 from penchant.ingest.kinds import Kinds
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.loading import UNTRAINED, Loaded, Loading
+from penchant.rank.answer.rereading import Rereading
 from penchant.rank.answer.served import Served
 from penchant.recall.popularity import Popularity
 from penchant.store.columns import ItemColumns
@@ -50,6 +51,7 @@ class Replica:
         self._loading = Loading(store, kinds, self._warn)
         self._lock = threading.RLock()
         self._known: _Known | None = None
+        self._rereading = Rereading(store, self._loading, self._lock, self._served)
         self._columns, self._popularity = ItemColumns(), Popularity()
         self._heard = Heard()
         self._changing = threading.Lock()  # held by whoever loads a snapshot; before the other lock
@@ -117,7 +119,11 @@ class Replica:
         changer = self._changer
         if changer is not None and changer is not threading.current_thread():
             changer.join()
+        self._rereading.close()
         self._loading.close()
+
+    def _served(self) -> Served | None:
+        return None if self._known is None else self._known.loaded.served
 
     def _followed(self) -> _Known:
         with self._lock:
@@ -137,6 +143,7 @@ class Replica:
         tail = self._store.tail(Position())
         self._columns = ItemColumns()
         self._columns.apply(tail.items)
+        self._rereading.begin(tail)
         self._loading.lexical.outdated()
         self._heard = Heard(self._wanted(tail.events))
         heard = self._heard.after(0)
@@ -155,7 +162,7 @@ class Replica:
             self._loading.lexical.outdated()
             if loaded.served.feedback is not None:
                 loaded.served.feedback.rates.categorise(self._columns.category[: self._columns.n])
-        self._loading.learn_items(loaded.served, tail.items)
+        self._loading.learn_items(loaded.served, self._rereading.fold(tail))
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
         if tail.retracted:
@@ -235,6 +242,7 @@ class Replica:
                     known = self._known
                     heard = Heard(self._heard.after(0))
                     stale, self._stale = self._stale, False
+                    moves = self._rereading.moves
                 if known is None:
                     return
                 self._looked = self._store.snapshots.named
@@ -250,7 +258,9 @@ class Replica:
                 loaded = self._current(known.position, heard)
                 if loaded is None and snapshot is not None:
                     continue  # it cannot be used: the one before goes on
-                if self._change_over(loaded or self._untrained(known.position, heard), known):
+                if self._change_over(
+                    loaded or self._untrained(known.position, heard), known, moves
+                ):
                     return
 
     def _tell_anew(self, known: _Known, snapshot: Snapshot) -> None:
@@ -270,7 +280,7 @@ class Replica:
             if now is not None and now.loaded.served.pipeline is known.loaded.served.pipeline:
                 self._known = replace(now, loaded=replace(now.loaded, served=served))
 
-    def _change_over(self, loaded: Loaded, before: _Known) -> bool:
+    def _change_over(self, loaded: Loaded, before: _Known, moves: int) -> bool:
         """Return whether `loaded` answers now; not where it has to be made anew before."""
         with self._lock:
             known = self._known
@@ -287,7 +297,8 @@ class Replica:
                 loaded.learn_anew(self._heard)
                 self._stale = loaded.served.feedback is not None
             since, until = before.position.item_change, known.position.item_change
-            self._loading.learn_items(loaded.served, self._store.catalogue.changed(since, until)[0])
+            rows = self._store.catalogue.changed(since, until)[0]
+            self._loading.learn_items(loaded.served, self._rereading.since(moves, rows))
             self._known = replace(known, loaded=loaded)
             return True
 
@@ -310,7 +321,10 @@ class Replica:
     def _untrained(self, position: Position, heard: Heard | None = None) -> Loaded:
         heard = self._heard if heard is None else heard
         self._late, self._refit_at = 0, max(1000, len(heard) // 4)
-        return self._loading.untrained(self._columns, self._popularity, heard, position)
+        waiting, before = self._rereading.waiting(), self._served()
+        return self._loading.untrained(
+            self._columns, self._popularity, heard, position, waiting, before
+        )
 
     def _wanted(self, events: Events) -> Events:
         strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penchant.language.categories import KNOWN, Categories, Derived
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
@@ -41,6 +42,7 @@ class Served:
     whitening: Whitening | None
     encoder: Encoder | None
     feedback: Feedback | None = None
+    derived: Derived | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -65,6 +67,8 @@ class Served:
         are items without a text. What is known already is not kept twice: each row costs in every
         answer.
         """
+        if self.derived is not None:
+            self.derived.learn(numbers, raw)
         raw = raw.astype(np.float32)
         raw[np.abs(raw).max(axis=1) == 0] = np.nan
         rows = raw if self.whitening is None else self.whitening(raw)
@@ -109,5 +113,8 @@ def load(
         lexical=lexical,
     )
     told = None if feedback is None else feedback(vectors)
-    pipeline = load_pipeline(folder, recall, columns, vectors, feedback=told)
-    return Served(snapshot, columns, vectors, pipeline, whitening, encoder, told)
+    model = Categories.load(folder) if texts else None
+    known = np.asarray(folder.array(KNOWN)) if model is not None else None
+    derived = Derived(columns, model, known)
+    pipeline = load_pipeline(folder, recall, columns, vectors, feedback=told, derived=derived)
+    return Served(snapshot, columns, vectors, pipeline, whitening, encoder, told, derived)

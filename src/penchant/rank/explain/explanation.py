@@ -18,6 +18,7 @@ import numpy as np
 
 from penchant.rank.explain.sentences import (
     AGE,
+    CATEGORIES,
     CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
     CHOSEN_WHEN_SHOWN,
@@ -68,7 +69,7 @@ CAUSES = {
     "slope": "rising",
     "days": AGE,
     "fresh": NEW,
-    "category": "your categories",
+    "category": CATEGORIES,
     "price": "its price",
 }
 _OF_THE_PAST = frozenset(
@@ -100,7 +101,8 @@ class Shown:
     """One line of a slate as it was recorded: its score, features and who scored the request.
 
     `row` float32[f] in the order of `names`; `events` are the past items that may be named;
-    `raised` says that a re-ranker gave it a place that its score did not.
+    `raised` says that a re-ranker gave it a place that its score did not. `derived` is the item's
+    category where it was derived from its text and counts.
     """
 
     item_id: str
@@ -113,6 +115,7 @@ class Shown:
     events: tuple[Reason, ...] = ()
     raised: bool = False
     trace: tuple[str, ...] = ()
+    derived: str | None = None
 
 
 def cause(feature: str, *, chosen: bool = True, words: bool = False, new: bool = False) -> str:
@@ -141,7 +144,7 @@ def explain(shown: Shown, model: Path | None) -> Explanation:
     events = shown.events if history >= TENTH * raised and history > 0 else ()
     return Explanation(
         shown.item_id,
-        sentence(shown.title, told(reasons), events, raised=shown.raised),
+        sentence(shown.title, told(reasons), events, raised=shown.raised, derived=shown.derived),
         (*causes, *hints),
         events,
         shown.trace,
