@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,10 +13,10 @@ from penchant.recall import covisitation, linear
 from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
 from penchant.recall.gather import Recall
-from penchant.recall.lexical import Lexical
 from penchant.recall.pairing import Pairing, Recent
 from penchant.recall.popularity import DAY, Popularity
-from penchant.recall.sequence import Sequence, quiet_session
+from penchant.recall.sequence import Sequence as SequenceSource
+from penchant.recall.sequence import quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
 from penchant.recall.text import Place, Text
@@ -81,13 +82,14 @@ def assemble(
     vectors: Vectors,
     recent: Recent,
     place: Place | None = None,
-    lexical: Lexical | None = None,
+    worded: Sequence[Source] = (),
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
 
     `place` brings what the encoder made of a text into the space of `vectors`.
-    `lexical` is no part of a plan: it learns nothing, and training asks nothing in words.
+    `worded` are no part of a plan: they follow the catalogue and the log by themselves, and
+    training asks nothing in words.
     """
     sources: list[Source] = []
     for name in plan.linear:
@@ -128,12 +130,12 @@ def assemble(
         sources.append(Text(TUNED, rows, Projection.load(folder, TUNED)))
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
-    asked = sources if lexical is None else [*sources, lexical]
+    asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
-    return Recall(sources, popularity, quotas, lexical)
+    return Recall(sources, popularity, quotas, worded)
 
 
-def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
+def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> SequenceSource:
     """Return one sequence source; new items of a text model get their row by `project`."""
     meta = folder.json(name)
     table, bias = folder.array(f"{name}.table"), folder.array(f"{name}.bias")
@@ -142,7 +144,7 @@ def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
     if meta["text"]:
         project = np.asarray(folder.array(f"{name}.project"))
         offset = np.asarray(folder.array(f"{name}.offset"))
-    return Sequence(
+    return SequenceSource(
         name,
         session,
         Vectors(table),

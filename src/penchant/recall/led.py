@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penchant.interests.history import RECENT_WORDS
-from penchant.store.log import Events
+from penchant.store.log import LAST, Events
 from penchant.types import Ids, Mask
 
 PEOPLE = 10_000  # whose last words are kept, those who asked lately
@@ -51,27 +51,40 @@ class Led:
         """Return a copy of the pairs, oldest first."""
         return list(self._pairs)
 
-    def fold(self, events: Events) -> None:
-        """Take in what was recorded since, in order of offset, each event once."""
-        found = self._follow(events)
+    def clear(self) -> None:
+        """Forget everything: the log is folded from its start."""
+        self._said.clear()
+        self._pairs = []
+        self.changed += 1
+
+    def fold(self, events: Events, without: Ids | None = None) -> None:
+        """Take in what was recorded since, in order of offset, each event once.
+
+        What the people in `without` did is left to `replace`.
+        """
+        keep = None if without is None or not len(without) else ~np.isin(events.users, without)
+        found = self._follow(events, keep)
         if found:
             self._pairs.extend(found)
             del self._pairs[: -self._most]
             self.changed += 1
 
-    def replace(self, users: Ids, own: Iterable[Events]) -> None:
-        """Put what each of `own` says one person did in the place of all that these did before."""
+    def replace(self, users: Ids, own: Iterable[Events], until: int = LAST) -> None:
+        """Put what each of `own` says one person did in the place of all that these did before.
+
+        Events above the offset `until` are left to `fold`.
+        """
         gone = set(users.tolist())
         self._pairs = [pair for pair in self._pairs if pair.user not in gone]
         for user in gone:
             self._said.pop(user, None)
         for events in own:
-            for pair in self._follow(events):
+            for pair in self._follow(events, events.offsets <= until):
                 insort(self._pairs, pair, key=attrgetter("offset"))
         del self._pairs[: -self._most]
         self.changed += 1
 
-    def _follow(self, events: Events) -> list[Pair]:
+    def _follow(self, events: Events, keep: Mask | None = None) -> list[Pair]:
         if not len(events) or not (self._said or any(events.texts)):
             return []
         has_text = np.zeros(len(events), dtype=np.bool_)
@@ -80,9 +93,14 @@ class Led:
         wanted = self._wanted(events) & (events.items >= 0)
         asked = has_text & (events.items < 0)
         askers = np.union1d(events.users[asked], np.fromiter(self._said, np.int32, len(self._said)))
-        relevant = asked | (wanted & (has_text | np.isin(events.users, askers)))
+        relevant: Mask = asked | (wanted & (has_text | np.isin(events.users, askers)))
+        if keep is not None:
+            relevant &= keep
         found = []
-        for at in np.flatnonzero(relevant)[-LOOKED_AT:].tolist():
+        places = np.flatnonzero(relevant)
+        # A history comes in the order of time.
+        places = places[np.argsort(events.offsets[places], kind="stable")]
+        for at in places[-LOOKED_AT:].tolist():
             user, time = int(events.users[at]), float(events.times[at])
             own = (events.texts[at] or "")[:CHARACTERS] if has_text[at] else ""
             if asked[at]:

@@ -6,7 +6,7 @@ network on texts the row, that the snapshot would have given it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,10 @@ from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble
-from penchant.recall.lexical import Lexical
 from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
-from penchant.recall.sequence import Sequence
+from penchant.recall.sequence import Sequence as SequenceSource
+from penchant.recall.source import Source
 from penchant.recall.text import Text
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
@@ -74,7 +74,7 @@ class Served:
         rows = raw if self.whitening is None else self.whitening(raw)
         fresh = self.vectors.differ(numbers, rows)
         for source in self.pipeline.recall.sources:
-            if isinstance(source, Sequence):
+            if isinstance(source, SequenceSource):
                 source.learn_items(numbers[fresh], rows[fresh])
             elif isinstance(source, Text) and source.vectors is not self.vectors:
                 source.learn_items(numbers, raw)
@@ -90,7 +90,7 @@ def load(
     recent: Recent,
     texts: bool,
     encoder: Encoder | None = None,
-    lexical: Lexical | None = None,
+    worded: Sequence[Source] = (),
     feedback: Callable[[Vectors], Feedback] | None = None,
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
@@ -110,7 +110,7 @@ def load(
         vectors=vectors,
         place=whitening,
         recent=recent,
-        lexical=lexical,
+        worded=worded,
     )
     told = None if feedback is None else feedback(vectors)
     model = Categories.load(folder) if texts else None
