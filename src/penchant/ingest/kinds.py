@@ -104,6 +104,9 @@ DEFAULT_UNITS: Mapping[str, Unit] = {
     "review": "stars",
 }
 
+REVIEWS = ("review", "rating", "comment")
+"""Kinds whose text says something about the item, to others; a search is about what is missing."""
+
 # One use of an app is a wish already; one second on a page, or its first tenth, is hardly one.
 _FLOOR: Mapping[str, float] = {"seconds": 0.0, "depth": 0.0, "count": 0.5}
 

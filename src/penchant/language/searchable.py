@@ -13,9 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from penchant.language.template import Template, TextConfig, attributes_of
+from penchant.language.template import REVIEWS, Template, TextConfig, attributes_of
 
-_COLUMNS = ("item_id", "title", "category", "tags", "description", "price", "attributes")
+_COLUMNS = ("item_id", "title", "category", "tags", "description", "price", "attributes", REVIEWS)
 _MOST_VALUES = 50
 _CHARACTERS = 20_000
 # title_zh, name_pt_BR, chinese_title, original_name, aliases; not brand_name, not subtitle.

@@ -11,10 +11,12 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from penchant.ingest import kinds
 from penchant.language.normal import normal
 from penchant.types import InvalidInput
 
-COLUMNS = ("title", "category", "tags", "description", "price", "item_id")
+REVIEWS = "reviews"
+COLUMNS = ("title", "category", "tags", "description", "price", "item_id", REVIEWS)
 _ATTRIBUTE = "attributes."
 _ATTRIBUTE_NAME = re.compile(r"attributes\.[^\W\d]\w*")
 _MOST_VALUES = 50
@@ -25,18 +27,43 @@ class TextConfig(BaseModel):
 
     A part is literal text with columns in braces, `{title}`, `{attributes.director}`: it is left
     out when all its columns are empty. What identifies an item comes first, because encoders read
-    the beginning of long texts only. Search by words reads the parts of `search`; without any, it
-    reads these parts and all attributes that are texts, in whatever language. An item goes by its
-    title, its id and the attributes `names`; without any, by those called like `title_zh`.
+    the beginning of long texts only. The part `{reviews}` holds the newest `reviews` that people
+    wrote of the item, one of each person, each cut at `review_characters`: the texts of events of
+    `review_kinds`. Without that part they are not read. Search by words reads the parts of
+    `search`; without any, it reads these parts and all attributes that are texts, in whatever
+    language. An item goes by its title, its id and the attributes `names`; without any, by those
+    called like `title_zh`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    parts: tuple[str, ...] = ("{title}", "{category}", "{tags}", "{description}")
+    parts: tuple[str, ...] = (
+        "{title}",
+        "{category}",
+        "{tags}",
+        "{description}",
+        "{reviews}",
+    )
     search: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     separator: str = ". "
     characters: int = Field(default=4096, gt=0)
+    reviews: int = Field(default=3, ge=0, le=20)
+    review_characters: int = Field(default=300, gt=0, le=4096)
+    review_kinds: tuple[str, ...] = kinds.REVIEWS
+
+    @property
+    def wants_reviews(self) -> bool:
+        """Whether an item's text holds what people wrote of it."""
+        read = (*self.parts, *self.search)
+        return self.reviews > 0 and any(f"{{{REVIEWS}}}" in part for part in read)
+
+    def content(self) -> str:
+        """Return all that a vector depends on, as JSON: what no encoder reads is not in it."""
+        unread = {"search", "names"}
+        if not self.wants_reviews:
+            unread |= {name for name in type(self).model_fields if name.startswith("review")}
+        return self.model_dump_json(exclude=unread)
 
 
 class Template:
@@ -77,15 +104,20 @@ class Template:
         attributes: Mapping[str, Any] = {}
         if any(c.startswith(_ATTRIBUTE) for c in self._columns):
             attributes = attributes_of(item)
-        return {
+        values = {
             c: _plain(
                 attributes.get(c.removeprefix(_ATTRIBUTE))
                 if c.startswith(_ATTRIBUTE)
                 else item.get(c),
                 bound,
             )
-            for c in self._columns
+            for c in self._columns - {REVIEWS}
         }
+        if REVIEWS in self._columns:
+            # Sentences, not words of a list.
+            said = (one.rstrip(". ") or one for one in item.get(REVIEWS) or ())
+            values[REVIEWS] = self.config.separator.join(one for one in said if one)
+        return values
 
 
 def _parse(part: str) -> list[tuple[str, str | None]]:

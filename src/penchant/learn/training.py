@@ -18,6 +18,7 @@ import numpy as np
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.whitening import Whitening
+from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
@@ -34,7 +35,7 @@ from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.scorers.affinity import Affinity
-from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.assemble import TUNED, RecallPlan, assemble
 from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
@@ -45,6 +46,7 @@ GROUPS = {
     "sequence": ("sequence",),
     "sequence_text": ("sequence_text",),
     "text": ("text", "affinity"),
+    "tuned": (TUNED,),
     "co-visitation": ("after", "together"),
 }
 GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
@@ -69,6 +71,7 @@ class Outcome:
     seconds: dict[str, float]
     search: dict[str, Any] | None = None
     gate: Verdict | None = None
+    categories: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -113,9 +116,10 @@ class Training:
             self.whitening = Whitening.fit(raw, config.whitened)
             view = replace(view, vectors=self.whitening(raw))
         self.view = view
-        self.raw = raw
+        self.raw = self.latest = raw  # what is measured out of time may read earlier texts
         self.wanted = view.wanted()
         self.vectors = Vectors(view.vectors)
+        self.derivation: Derivation | None = None
         self.seconds: dict[str, float] = {}
         self._clock = time.monotonic()
 
@@ -137,13 +141,16 @@ class Training:
             )
         self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
-        learner = SourcesLearner(config.sources, view.n_items, view.vectors)
+        vectors = self._as_of(begin)
+        raw = None if self.whitening is None else self.raw
+        learner = SourcesLearner(config.sources, view.n_items, vectors, raw)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
         walked = self._walk(past, plan, begin)
         rows = walked.rows
         self._lap("rows")
+        self._derive(walked)
         searched = self._search(rows)
         popular = popular_with_newcomers(self.view)
         choice = choose(rows, self.ranker, config.seed, popular=popular)
@@ -160,6 +167,7 @@ class Training:
         if verdict is None or verdict.published:
             self._write_scorer(folder, rows, choice, walked.affinity, dropped)
             self._lap("ranker")
+            learner.read(view.vectors, self.latest)
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
             self._shrink(folder)
@@ -175,7 +183,33 @@ class Training:
             seconds=self.seconds,
             search=searched,
             gate=verdict,
+            categories=None if self.derivation is None else self.derivation.summary(),
         )
+
+    def _derive(self, walked: Walked) -> None:
+        """Derive the categories of items that have none, where enough is known of the others."""
+        if self.raw is None:
+            return
+        found = derive(self.view, self.raw, self.config.seed)
+        if found is not None:
+            states = [request.state for request in walked.requests]
+            config, seed = self.config.ranker, self.config.seed
+            found = counting(found, self.view, walked.rows, states, config, seed)
+            self._lap("categories")
+        self.derivation = found
+
+    def _as_of(self, moment: float) -> Floats | None:
+        """Return the text vectors for all that is learned and measured out of time.
+
+        Where texts hold reviews, those that were written later are not in them.
+        """
+        view = self.view
+        if view.earlier is None or self.whitening is None:
+            return view.vectors
+        self.raw = view.earlier(moment)
+        vectors = self.whitening(self.raw)
+        self.vectors = Vectors(vectors)
+        return vectors
 
     def _walk(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Walked:
         """Return the requests of the window, asked of the sources in `folder`."""
@@ -189,6 +223,7 @@ class Training:
             popularity=Popularity(past.items, past.times),
             columns=self.view.columns,
             vectors=self.vectors,
+            place=self.whitening,
             recent=histories.recent,
             threads=min(2, self.config.threads or 2),
         )
@@ -252,7 +287,7 @@ class Training:
             level = wanted.where(wanted.times <= incumbent.until)
             folder = Artefacts(folder.folder.with_name("level"))
             copy.deepcopy(learner).fit(level, folder, config.refit)
-        replace(RecallPlan.load(folder), sequence=learner.names()).save(folder)
+        replace(RecallPlan.load(folder), **learner.kept()).save(folder)
         before = _wanted(walked.requests[: len(early)])
         affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)
@@ -324,6 +359,8 @@ class Training:
             folder.write_array("text.mean", self.whitening.mean)
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
+        if self.derivation is not None:
+            self.derivation.save(folder)
 
     def _shrink(self, folder: Artefacts) -> None:
         if self.sizes is not None:

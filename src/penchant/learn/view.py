@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from penchant.store.columns import ItemColumns
 from penchant.types import Floats, Ids, Times
+
+Earlier = Callable[[float], Floats]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class View:
     what others learn from it. `vectors` float32[n_items, d] are text vectors, NaN rows for items
     without text, or None where there is no language model. `offsets` are the events' places in the
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
+    Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
+    moment. `bare` gives those of texts without their category.
     """
 
     users: Ids
@@ -31,6 +36,9 @@ class View:
     vectors: Floats | None = None
     offsets: npt.NDArray[np.int64] | None = None
     item_change: int = 0
+    reviewed: npt.NDArray[np.int64] | None = None
+    earlier: Earlier | None = None
+    bare: Callable[[], Floats] | None = None
 
     @property
     def n_items(self) -> int:

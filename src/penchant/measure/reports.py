@@ -51,6 +51,8 @@ class TrainReport:
             f"  {name} adds {gain:+.4f}" + (", left out" if name in data["left_out"] else "")
             for name, gain in data["ablation"].items()
         ]
+        if data.get("categories") is not None:
+            lines.append(_of_categories(data["categories"]))
         if gate is not None:
             lines.append(f"against snapshot {gate['against']}: {gate['reason']}")
             if gate["interval"] is not None:
@@ -62,6 +64,21 @@ class TrainReport:
         if data.get("search") is not None:
             lines.append(data["search"]["summary"])
         return "\n".join(lines)
+
+
+def _of_categories(found: Mapping[str, Any]) -> str:
+    """Return how many categories were derived from texts, and how well that was met."""
+    said = f"{found['missing']:,} items have no category: "
+    if not found["derived"]:
+        return (
+            f"{said}none was derived from their texts ({found['labelled']:,} items have one of "
+            f"{found['named']:,}; of those held out {found['precision']:.0%} were met)"
+        )
+    return (
+        f"{said}{found['derived']:,} were derived from their texts (of {found['share']:.0%} of the "
+        f"held-out ones something was said, right in {found['precision']:.0%}), "
+        + ("and count as features" if found["counted"] else "and do not count as features")
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.interests.state import DAY, SAME_SESSION, State
+from penchant.language.categories import Derived
 from penchant.recall.popularity import Popularity
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
@@ -67,12 +68,14 @@ class FeatureBuilder:
         popularity: Popularity,
         columns: ItemColumns,
         vectors: Vectors,
+        derived: Derived | None = None,
     ) -> None:
         self.names = _named(sources)
         self._named = {sources: self.names}
         self._popularity = popularity
         self._columns = columns
         self._vectors = vectors
+        self._categories = Derived(columns) if derived is None else derived
 
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the same candidates with `features` float32[n, len(self.names)]."""
@@ -136,7 +139,7 @@ class FeatureBuilder:
         if not len(liked):
             out[:3] = out[4:] = np.nan
             return
-        out[:2] = _shares(columns.category[liked.items], liked.moments, columns.category[items])
+        out[:2] = category_shares(state, items, self._categories)
         paid = columns.price[liked.items[-30:]]
         paid = paid[~np.isnan(paid)]
         out[2] = np.nan
@@ -154,6 +157,17 @@ class FeatureBuilder:
                     out[4] = near[-1]
                 out[5] = np.add.reduce(near) / len(near)
                 np.maximum.reduce(near, out=out[6])
+
+
+def category_shares(
+    state: State, items: npt.NDArray[np.int32], categories: Derived
+) -> npt.NDArray[np.float64]:
+    """Return float64[2, n]: the first two columns of `MATCH` for these candidates."""
+    liked = state.liked
+    if not len(liked):
+        return np.full((2, len(items)), np.nan)
+    mine, theirs = categories.counted(liked.items), categories.counted(items)
+    return _shares(mine, liked.moments, theirs)
 
 
 def _named(sources: tuple[str, ...]) -> tuple[str, ...]:

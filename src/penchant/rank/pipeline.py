@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.language.categories import Derived
 from penchant.rank.exploration import Exploration
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.feedback.feedback import Feedback
@@ -101,10 +102,14 @@ def order(pool: Candidates) -> Candidates:
 
 
 def row_stages(
-    recall: Recall, affinity: Affinity | None, columns: ItemColumns, vectors: Vectors
+    recall: Recall,
+    affinity: Affinity | None,
+    columns: ItemColumns,
+    vectors: Vectors,
+    derived: Derived | None = None,
 ) -> list[Stage]:
     """Return the stages that make the ranker's columns: what training rows go through as well."""
-    features = FeatureBuilder(recall.names, recall.popularity, columns, vectors)
+    features = FeatureBuilder(recall.names, recall.popularity, columns, vectors, derived)
     return [features, AffinityStage(affinity, vectors)]
 
 
@@ -115,6 +120,7 @@ def load_pipeline(
     vectors: Vectors,
     threads: int = 1,
     feedback: Feedback | None = None,
+    derived: Derived | None = None,
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall.
 
@@ -134,7 +140,7 @@ def load_pipeline(
         scorer = Ranker(paths, plan["features"], threads)
     else:
         # Words count beside the scorer, after it.
-        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0})
+        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0, "asked": 0.0})
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
     rerankers: list[Stage] = [Opening(recall.popularity)]
@@ -143,5 +149,5 @@ def load_pipeline(
         scorer = ForAnswers(scorer, feedback, vectors, days)
         # Before the opening, which gives its place where no new item is shown.
         rerankers.insert(0, Exploration(feedback, recall.popularity, vectors))
-    stages = row_stages(recall, affinity, columns, vectors)
+    stages = row_stages(recall, affinity, columns, vectors, derived)
     return Pipeline(recall, [*stages, ForWords(scorer)], rerankers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -37,11 +37,16 @@ class Lexical:
     """
 
     def __init__(
-        self, name: str, changed: Changed, searchable: Callable[[pl.DataFrame], Sequence[Words]]
+        self,
+        name: str,
+        changed: Changed,
+        searchable: Callable[[pl.DataFrame], Sequence[Words]],
+        get: Callable[[Sequence[int]], pl.DataFrame] | None = None,
     ) -> None:
         self.name = name
         self._changed = changed
         self._searchable = searchable
+        self._get = get
         self._lock, self._reading = threading.Lock(), threading.Lock()
         self._maker: threading.Thread | None = None
         self._failed: BaseException | None = None
@@ -49,13 +54,21 @@ class Lexical:
         self._after = 0
         # How often the catalogue was said to have changed, and up to which of these it was read.
         self._told, self._known = 1, 0
+        # Items that say something else although their rows in the catalogue are as they were.
+        self._reworded: set[int] = set()
+        self._hearing = threading.Lock()
         self._index = LexicalIndex()
         self._names: dict[int, tuple[str, ...]] = {}
         self._named: dict[str, frozenset[int]] = {}
 
-    def outdated(self) -> None:
-        """Have the next question in words look at what changed in the catalogue first."""
-        self._told += 1
+    def outdated(self, reworded: Iterable[int] = ()) -> None:
+        """Have the next question in words look at what changed in the catalogue first.
+
+        `reworded` are items whose texts changed beside it; they are read by `get`.
+        """
+        with self._hearing:
+            self._reworded.update(reworded)
+            self._told += 1
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return values for the items that hold a word of the question; None without words."""
@@ -113,15 +126,26 @@ class Lexical:
             self._failed = error
 
     def _read(self) -> None:
-        if self._known >= (told := self._told):
-            return
-        with self._reading:
-            if self._closed:
+        with self._hearing:
+            # What is told of while this reads is read next time.
+            told, reworded = self._told, self._reworded
+            if self._known >= told:
                 return
-            rows, after = self._changed(self._after)
-        if len(rows):
-            self._take_in(rows)
-        # What is told of while this reads is read next time.
+            self._reworded = set()
+        try:
+            with self._reading:
+                if self._closed:
+                    return
+                rows, after = self._changed(self._after)
+                more = sorted(reworded - set(rows["number"].to_list())) if self._after else []
+                if more and self._get is not None:
+                    rows = pl.concat((rows, self._get(more)))
+            if len(rows):
+                self._take_in(rows)
+        except BaseException:
+            with self._hearing:
+                self._reworded |= reworded
+            raise
         self._after, self._known = after, told
 
     def _take_in(self, rows: pl.DataFrame) -> None:

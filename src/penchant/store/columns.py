@@ -35,7 +35,7 @@ class ItemColumns:
         self._category_of: dict[str, int] = {}
         self._extra: list[tuple[str, tuple[str, ...]]] = []
         self._windows = False
-        self._lock = threading.Lock()
+        self._lock, self._naming = threading.Lock(), threading.Lock()
 
     def apply(self, changed: pl.DataFrame) -> npt.NDArray[np.int32]:
         """Take in changed rows (`number`, `removed`, the ITEMS columns); return their numbers."""
@@ -63,6 +63,14 @@ class ItemColumns:
     def numbers(self, item_ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the number of each id, -1 where the catalogue has never heard of it."""
         return np.array([self.number_of.get(i, -1) for i in item_ids], dtype=np.int32)
+
+    def code(self, category: str) -> int:
+        """Return the number of a category, which has one from now on."""
+        with self._naming:
+            code = self._category_of.setdefault(category, len(self.categories))
+            if code == len(self.categories):
+                self.categories.append(category)
+            return code
 
     def concepts(self, number: int) -> tuple[str, ...]:
         """Return what an item is about: its category and its tags, each once."""
@@ -101,7 +109,7 @@ class ItemColumns:
         self.titles[number] = str(row["title"] or "")
         price, category = row["price"], row["category"]
         self.price[number] = np.nan if price is None else float(price)  # type: ignore[arg-type]
-        self.category[number] = -1 if category is None else self._code(str(category))
+        self.category[number] = -1 if category is None else self.code(str(category))
         self.released[number] = _seconds(row["released"], np.inf)
         self.stock_from[number] = _seconds(row["stock_from"], -np.inf)
         self.stock_until[number] = _seconds(row["stock_until"], np.inf)
@@ -109,12 +117,6 @@ class ItemColumns:
         self.retired[number] = bool(row["removed"])
         tags = row["tags"] or ()
         self._extra[number] = (str(row["attributes"] or ""), tuple(tags))  # type: ignore[arg-type]
-
-    def _code(self, category: str) -> int:
-        code = self._category_of.setdefault(category, len(self.categories))
-        if code == len(self.categories):
-            self.categories.append(category)
-        return code
 
 
 def _seconds(micros: object, unknown: float) -> float:

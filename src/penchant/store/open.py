@@ -18,6 +18,7 @@ from penchant.store.numbering import Numbering
 from penchant.store.place import as_path, prepare
 from penchant.store.quarantine import Quarantine
 from penchant.store.retraction import Retractions
+from penchant.store.said import Said
 from penchant.store.settings import FILE, Settings
 from penchant.store.snapshots import CURRENT, Snapshots
 from penchant.store.tail import Follower, Position, Tail
@@ -55,6 +56,7 @@ class Store:
         self.catalogue = ItemTable(main, items)
         self.people = UserTable(main, users, retractions)
         self.quarantine = Quarantine(main)
+        self.said = Said(main)
         self._follower = Follower(main, self.log, self.catalogue, directory / SNAPSHOTS / CURRENT)
 
     def check(self, *, writing: bool = False) -> None:

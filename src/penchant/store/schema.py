@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = "0004"
+VERSION = "0005"
 
 # Only INTEGER PRIMARY KEY is the row id itself in SQLite; BIGINT would add a second B-tree.
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -104,6 +104,15 @@ events = Table(
     Column("text", Utf8),
     # Item and kind ride along so that `seen` is answered from the index alone.
     Index("events_by_user", "user_number", "time", "event_offset", "item_number", "kind"),
+    # Only what was said of items: the newest words about one are few among all its events.
+    Index(
+        "events_said",
+        "item_number",
+        "time",
+        "event_offset",
+        sqlite_where=text("text IS NOT NULL AND item_number IS NOT NULL"),
+        postgresql_where=text("text IS NOT NULL AND item_number IS NOT NULL"),
+    ),
 )
 
 links = Table(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ Kind = Literal["float32", "float16", "int8"]
 
 _SCALE = 4
 _LEVELS = 127.0
-_SAME = 1e-3
+_SAME, _EXACT = 1e-3, 1e-5
 # Tables that are kept once more, in each process: of rows up to 128 numbers (wider ones gain
 # nothing), and not those of millions of items.
 _NARROW, _PACKED = 128, 1 << 25
@@ -127,11 +127,7 @@ class Vectors:
         held = self.rows(numbers)
         if held.shape != rows.shape:
             return np.ones(len(rows), dtype=np.bool_)
-        step = np.maximum(_SAME, np.abs(rows).max(axis=1, initial=0.0) / _LEVELS)
-        same = np.abs(held - rows).max(axis=1, initial=0.0) < step
-        none = np.isnan(held[:, 0]) & ~np.isfinite(rows[:, 0])
-        changed: Mask = ~(same | none)
-        return changed
+        return ~_same(held, rows)
 
     def dot(self, query: Floats, n: int | None = None) -> Floats:
         """Return float32[n], the product of each item's vector with `query` float32[d].
@@ -158,7 +154,8 @@ class Vectors:
     def set(self, numbers: Ids, rows: Floats) -> None:
         """Take in the vectors float32[len(numbers), d] of new or changed items; the last wins.
 
-        A row that is not finite means that the item has no vector (any more).
+        A row that is not finite means that the item has no vector (any more). One that the file
+        holds is read from there again: what was changed and changed back is what it was.
         """
         numbers = np.asarray(numbers, dtype=np.int32)
         rows = np.asarray(rows, dtype=np.float32)
@@ -181,7 +178,11 @@ class Vectors:
                 raise InvalidInput(
                     f"expected vectors of {self._dimension} numbers, got {rows.shape[1]}"
                 )
-            self._state = _with(self._state, numbers, rows)
+            back = _held(self._state, numbers, rows)
+            if back.any():
+                self._state = _without(self._state, numbers[back])
+            if not back.all():
+                self._state = _with(self._state, numbers[~back], rows[~back])
 
     def save(self, path: str | Path, kind: Kind = "float32") -> None:
         """Write every row, late ones included, as one .npy file of this kind."""
@@ -204,6 +205,25 @@ class Vectors:
         except OSError as error:
             fresh.unlink(missing_ok=True)
             raise fault(error, str(path)) from error
+
+
+def _same(held: Floats, rows: Floats) -> Mask:
+    """Return which rows a file cannot tell apart."""
+    step = np.maximum(_SAME, np.abs(rows).max(axis=1, initial=0.0) / _LEVELS)
+    same = np.abs(held - rows).max(axis=1, initial=0.0) < step
+    found: Mask = same | (np.isnan(held[:, 0]) & ~np.isfinite(rows[:, 0]))
+    return found
+
+
+def _held(state: _State, numbers: Ids, rows: Floats) -> Mask:
+    """Return which rows are those of the file. What is in float32 tells everything apart."""
+    back: Mask = numbers < len(state.base)
+    if back.any():
+        held, asked = _widened(state, numbers[back]), rows[back]
+        exact = np.abs(held - asked).max(axis=1, initial=0.0) < _EXACT
+        none = np.isnan(held[:, 0]) & np.isnan(asked[:, 0])
+        back[back] = exact | none if state.base.dtype == np.float32 else _same(held, asked)
+    return back
 
 
 def _rows(state: _State, numbers: Ids) -> Floats:
@@ -291,6 +311,18 @@ def _with(state: _State, numbers: Ids, rows: Floats) -> _State:
         place=place,
         packed=state.packed,
     )
+
+
+def _without(state: _State, numbers: Ids) -> _State:
+    """Return the state in which these have no late row: that of the file counts again."""
+    known = numbers[numbers < len(state.place)]
+    known = known[state.place[known] >= 0]
+    if not len(known):
+        return state
+    kept = ~np.isin(state.numbers, known)
+    place = np.full(len(state.place), -1, dtype=np.int32)
+    place[state.numbers[kept]] = np.arange(int(kept.sum()), dtype=np.int32)
+    return replace(state, extra=state.extra[kept], numbers=state.numbers[kept], place=place)
 
 
 def _int8(rows: Floats) -> npt.NDArray[np.int8]:

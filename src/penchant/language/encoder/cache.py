@@ -7,7 +7,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,16 @@ Progress = Callable[[int, int], None]
 _CHARACTERS = 16_384
 _STEPS = 32767
 _LOOKUP = 900
+_GONE = (b"", b"")
 _CHUNK = 512
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS vector (
   number INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL
+)"""
+_PASSING = """
+CREATE TABLE IF NOT EXISTS passing (
+  owner INTEGER PRIMARY KEY, mark BLOB NOT NULL, key BLOB NOT NULL
 )"""
 
 
@@ -56,6 +61,7 @@ class CachedEncoder:
         self.misses = 0
         self.unsaved = 0
         self._lock = threading.Lock()
+        self._read_only = read_only
         self._connection, self._lasts = _connect(self.path, read_only)
 
     @property
@@ -105,6 +111,44 @@ class CachedEncoder:
         norms = np.linalg.norm(out, axis=1, keepdims=True)
         out /= np.where(norms > 0, norms, 1)
         return out
+
+    def hold(self, owners: Sequence[int], marks: Sequence[bytes], texts: Sequence[str]) -> None:
+        """Remember of the passing texts of each owner this one alone: the one before is removed.
+
+        A text that holds what people wrote must not outlast their wish to be forgotten. `marks` say
+        what a text was made of, for `sweep`; where a mark is empty no passing text is left. To be
+        called before the texts are encoded, so that none stays behind unnoticed.
+        """
+        keys = [self._key(text) for text in normal_all(texts, _CHARACTERS)]
+        rows = zip(owners, marks, keys, strict=True)
+        self._pass({owner: (mark, key) if mark else _GONE for owner, mark, key in rows})
+
+    def sweep(self, marks: Mapping[int, bytes]) -> int:
+        """Return how many passing texts were removed: all whose owner has another mark by now."""
+        held = self._passing()
+        gone = {owner: _GONE for owner, (mark, _) in held.items() if marks.get(owner) != mark}
+        self._pass(gone)
+        return len(gone)
+
+    def _passing(self) -> dict[int, tuple[bytes, bytes]]:
+        with self._lock, contextlib.suppress(sqlite3.DatabaseError):
+            rows = self._connection.execute("SELECT owner, mark, key FROM passing").fetchall()
+            return {owner: (mark, key) for owner, mark, key in rows}
+        return {}
+
+    def _pass(self, rows: Mapping[int, tuple[bytes, bytes]]) -> None:
+        held = self._passing() if rows and not self._read_only else {}
+        fresh = {owner: row for owner, row in rows.items() if held.get(owner, _GONE) != row}
+        if not fresh or self._read_only:
+            return
+        old = [(held[owner][1],) for owner, row in fresh.items() if owner in held]
+        gone = [(owner,) for owner, row in fresh.items() if row == _GONE]
+        kept = [(owner, *row) for owner, row in fresh.items() if row != _GONE]
+        with self._lock, contextlib.suppress(sqlite3.DatabaseError), self._connection as file:
+            file.execute("BEGIN IMMEDIATE")
+            file.executemany("DELETE FROM vector WHERE key = ?", old)
+            file.executemany("DELETE FROM passing WHERE owner = ?", gone)
+            file.executemany("INSERT OR REPLACE INTO passing VALUES (?, ?, ?)", kept)
 
     def close(self) -> None:
         """Close the file; the encoder itself stays open."""
@@ -187,7 +231,10 @@ def _opened(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         # A vector lost in a power cut is encoded again.
         connection.execute("PRAGMA synchronous = OFF")
+        # What held the words of somebody is overwritten, not merely unlinked.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(_TABLE)
+        connection.execute(_PASSING)
     except sqlite3.Error:
         connection.close()
         raise

@@ -78,7 +78,5 @@ def text_space(encoder: EncoderConfig, text: TextConfig) -> str:
     Under equal names, an item that did not change has the vector it had.
     """
     which = {"model", "precision", "max_tokens", "endpoint", "revision"}
-    # What only search by words reads makes no vector.
-    read = text.model_dump_json(exclude={"search", "names"})
-    content = encoder.model_dump_json(include=which) + read
+    content = encoder.model_dump_json(include=which) + text.content()
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

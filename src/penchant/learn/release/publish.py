@@ -6,6 +6,7 @@ Published is what the gate lets pass and what then answers; otherwise the old sn
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import numpy as np
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
-from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
-from penchant.language.template import Template, TextConfig
+from penchant.language.encoder.open import EncoderConfig, text_space
+from penchant.language.template import TextConfig
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.gate import Incumbent
+from penchant.learn.release.reading import read_texts
 from penchant.learn.release.rehearsal import rehearse
 from penchant.learn.training import Outcome
 from penchant.learn.view import View
+from penchant.rank.answer.loading import REVIEWED
+from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
@@ -51,21 +55,11 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
         columns=columns,
         item_change=tail.position.item_change,
     )
-    return view, _vectors(store, tail.items, columns.n), tail.position.event_offset
-
-
-def _vectors(store: Store, items: Any, n: int) -> Floats | None:
-    config = store.settings.section("encoder", EncoderConfig)
-    if config.model == "none" or not len(items):
-        return None
-    encoder = open_encoder(config, store.directory / "vectors.db")
-    template = Template(store.settings.section("text", TextConfig))
-    raw = encoder.encode(template(items))
-    out = np.full((n, raw.shape[1]), np.nan, dtype=np.float32)
-    raw = raw.astype(np.float32)
-    raw[np.abs(raw).max(axis=1) == 0] = np.nan
-    out[items["number"].to_numpy()] = raw
-    return out
+    known = read_texts(store, tail, columns.n)
+    if known is None:
+        return view, None, tail.position.event_offset
+    view = replace(view, reviewed=known.reviewed, earlier=known.earlier, bare=known.bare)
+    return view, known.raw, tail.position.event_offset
 
 
 def _space(store: Store) -> str:
@@ -115,6 +109,8 @@ def publish(
     }
     if verdict is not None and not verdict.published:
         return {**report, "total_seconds": _since(began), "snapshot": verdict.against}
+    if view.reviewed is not None:
+        Artefacts(folder).write_array(REVIEWED, view.reviewed)
     report["rehearsed"] = rehearse(store, folder, view, report)
     report["total_seconds"] = _since(began)
     identity = store.snapshots.publish(folder, report)

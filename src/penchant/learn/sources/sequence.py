@@ -132,8 +132,13 @@ class Items(nn.Module):
         if vectors is None:
             self.rows = nn.Parameter(torch.randn(n, d) * 0.05)
         else:
+            self.vectors: Tensor
             self.register_buffer("vectors", torch.from_numpy(np.nan_to_num(vectors)))
             self.project = nn.Linear(vectors.shape[1], d)
+
+    def read(self, vectors: Floats) -> None:
+        """Take other given vectors, of the same shape."""
+        self.vectors.copy_(torch.from_numpy(np.nan_to_num(vectors)))
 
     def table(self) -> Tensor:
         """Return float[n, d]."""
@@ -166,6 +171,11 @@ class SequenceLearner:
         self.items = Items(n_items, config.dimension, vectors).to(self.device)
         self.known = np.zeros(n_items, dtype=np.bool_)
         self._rng = np.random.default_rng(seed)
+
+    def read(self, vectors: Floats) -> None:
+        """Go on with other text vectors, float32[n_items, d]."""
+        self.vectors = vectors
+        self.items.read(vectors)
 
     def fit(
         self,

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 
 from penchant.ingest.kinds import Kinds
-from penchant.interests.history import stateless, wanted_before
+from penchant.interests.history import others_learn, stateless, wanted_before
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
 from penchant.language.searchable import Searchable
-from penchant.language.template import Template, TextConfig
+from penchant.language.template import TextConfig
+from penchant.language.texts import ItemTexts
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.pasts import Pasts
@@ -29,9 +30,12 @@ from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
 from penchant.rank.pipeline import load_pipeline
+from penchant.recall.asked import Asked
 from penchant.recall.assemble import RecallPlan, fit_covisitation
+from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
+from penchant.recall.source import Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.impressions import Impressions
@@ -40,11 +44,14 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Query, Tell
+from penchant.types import Error, Floats, Ids, Query, Tell
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
 FEEDBACK = "feedback.npz"
+REVIEWED = "text.reviewed"  # which reviews the texts of a snapshot hold, by offset
+_NONE = np.zeros((0, 1), dtype=np.int64)
+NO_ITEMS: Ids = np.zeros(0, dtype=np.int32)
 WORTH = 2_000  # slates that take longer to read again than the state to be written
 
 
@@ -85,14 +92,25 @@ class Loading:
         self._store, self._kinds, self._warn = store, kinds, warn
         config = store.settings.section("encoder", EncoderConfig)
         text = store.settings.section("text", TextConfig)
-        self._template = Template(text)
+        self.texts = ItemTexts(text, store.said)
         self._space = text_space(config, text)
-        # It follows the catalogue alone.
-        self.lexical = Lexical("lexical", store.catalogue.changed, Searchable(text))
+        # It follows the catalogue and the reviews alone.
+        searchable = Searchable(text)
+        self.lexical = Lexical(
+            "lexical",
+            store.catalogue.changed,
+            lambda rows: searchable(self.texts.reviewed(rows)),
+            store.catalogue.get,
+        )
         self._encoder: Encoder | None = None
         if config.model != "none":
             cache = store.directory / VECTORS
             self._encoder = open_encoder(config, cache, read_only=store.read_only)
+        # They follow the log alone.
+        self.led = Led(lambda events: others_learn(kinds, events))
+        self._worded: tuple[Source, ...] = (self.lexical,)
+        if self._encoder is not None:
+            self._worded = (self.lexical, Asked("asked", self.led, self._encoder.encode))
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
         # Following the answers costs time with each of them: not where nobody is answered by it.
         asked = policies(store.settings)
@@ -129,14 +147,28 @@ class Loading:
         told = self._told(snapshot.id, served.columns, served.vectors, position)
         recall = served.pipeline.recall
         pipeline = load_pipeline(
-            Artefacts(snapshot.folder), recall, served.columns, served.vectors, feedback=told
+            Artefacts(snapshot.folder),
+            recall,
+            served.columns,
+            served.vectors,
+            feedback=told,
+            derived=served.derived,
         )
         return replace(served, pipeline=pipeline, feedback=told)
 
     def untrained(
-        self, columns: ItemColumns, popularity: Popularity, heard: Heard, position: Position
+        self,
+        columns: ItemColumns,
+        popularity: Popularity,
+        heard: Heard,
+        position: Position,
+        waiting: Ids = NO_ITEMS,
+        before: Served | None = None,
     ) -> Loaded:
-        """Return what answers before any training: what needs only to be counted."""
+        """Return what answers before any training: what needs only to be counted.
+
+        Items that are `waiting` for their texts to be read have the vectors that they had `before`.
+        """
         wanted = heard.after(0)
         workspace = tempfile.TemporaryDirectory(prefix="penchant-")
         folder = Artefacts(Path(workspace.name))
@@ -148,10 +180,14 @@ class Loading:
         RecallPlan(text=self._encoder is not None, counted_until=counted).save(folder)
         offset = int(wanted.offsets.max(initial=0))
         loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
-        self.learn_items(loaded.served, self._changed(0, position.item_change))
+        rows = self._changed(0, position.item_change)
+        if before is not None and before.snapshot == UNTRAINED and before.vectors.dimension:
+            rows = rows.filter(~pl.col("number").is_in(waiting.tolist()))
+            loaded.served.vectors.set(waiting, before.vectors.rows(waiting))
+        self.learn_items(loaded.served, rows)
         # Only now: somebody may be counting beside this.
-        before, self._workspaces = self._workspaces, [workspace]
-        for one in before:
+        old, self._workspaces = self._workspaces, [workspace]
+        for one in old:
             one.cleanup()
         return loaded
 
@@ -160,25 +196,37 @@ class Loading:
         if self._encoder is None or not len(rows):
             return
         numbers = rows["number"].to_numpy().astype(np.int32)
+        raw = self.encoded(rows)
+        if raw is not None:
+            served.learn_items(numbers, raw)
+
+    def encoded(self, rows: pl.DataFrame) -> Floats | None:
+        """Return the raw vectors of items as their texts are now, None (and a warning) without."""
+        if self._encoder is None:
+            return None
         try:
-            raw = self._encoder.encode(self._template(rows))
+            return self.texts.encoded(self._encoder, rows)
         except Error as error:
             self._warn(
-                f"{len(numbers)} items have no text vector until the directory is opened again: "
+                f"{len(rows)} items have no text vector until the directory is opened again: "
                 f"{error}"
             )
-            return
-        served.learn_items(numbers, raw)
+            return None
 
     def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
         """Encode the texts of items before they are stored: then no request has to wait for it."""
         if self._encoder is None or not len(items):
             return
-        texts = self._template(items)
-        if tell is None or not isinstance(self._encoder, CachedEncoder):
-            self._encoder.encode(texts)
-        else:
-            self._encoder.encode(texts, lambda done, total: tell("encode", done / total))
+        if self.texts.reviews.wanted:
+            # Whatever was said of them before stays part of what they say.
+            numbers = self._store.catalogue.numbers(items["item_id"].to_list())
+            items = items.with_columns(number=pl.Series(numbers, dtype=pl.Int32))
+        share = None if tell is None else lambda done, total: tell("encode", done / total)
+        self.texts.encoded(self._encoder, items, share)
+
+    def sweep(self) -> None:
+        """Let go of vectors of texts that hold what is gone from the log."""
+        self.texts.sweep(self._encoder)
 
     def close(self) -> None:
         """Remove what this process kept on disk for itself."""
@@ -207,7 +255,7 @@ class Loading:
             recent=pasts,
             texts=self._encoder is not None,
             encoder=self._encoder,
-            lexical=self.lexical,
+            worded=self._worded,
             feedback=(
                 (lambda vectors: self._told(snapshot, columns, vectors, position))
                 if self._follows
@@ -231,10 +279,24 @@ class Loading:
         return opened
 
     def _unknown_to(self, snapshot: Snapshot, until: int) -> pl.DataFrame:
-        """Return the items whose text vectors a snapshot lacks: those that changed after it."""
+        """Return the items whose text vectors a snapshot lacks: those that changed after it.
+
+        Or that people have written of since, or whose reviews it knew are gone.
+        """
         texts = snapshot.manifest.get("texts", {})
         known = bool(texts) and texts["space"] == self._space
-        return self._changed(int(texts["change"]) if known else 0, until)
+        rows = self._changed(int(texts["change"]) if known else 0, until)
+        if not known or not self.texts.reviews.wanted:
+            return rows
+        folder = Artefacts(snapshot.folder)
+        held = folder.array(REVIEWED) if folder.has(f"{REVIEWED}.npy") else _NONE
+        reworded = self.texts.reviews.differ(np.asarray(held))
+        return self.beside(rows, reworded)
+
+    def beside(self, rows: pl.DataFrame, numbers: Ids) -> pl.DataFrame:
+        """Return rows of the catalogue with those of more items, each once."""
+        more = np.setdiff1d(numbers, rows["number"].to_numpy())
+        return pl.concat((rows, self._store.catalogue.get(more.tolist()))) if len(more) else rows
 
     def _changed(self, after: int, until: int) -> pl.DataFrame:
         return self._store.catalogue.changed(after, until)[0]

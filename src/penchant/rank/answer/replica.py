@@ -15,8 +15,10 @@ import numpy as np
 import polars as pl
 
 from penchant.ingest.kinds import Kinds
+from penchant.interests.history import others_learn
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.loading import UNTRAINED, Loaded, Loading
+from penchant.rank.answer.rereading import Rereading
 from penchant.rank.answer.served import Served
 from penchant.recall.popularity import Popularity
 from penchant.store.columns import ItemColumns
@@ -50,6 +52,7 @@ class Replica:
         self._loading = Loading(store, kinds, self._warn)
         self._lock = threading.RLock()
         self._known: _Known | None = None
+        self._rereading = Rereading(store, self._loading, self._lock, self._served)
         self._columns, self._popularity = ItemColumns(), Popularity()
         self._heard = Heard()
         self._changing = threading.Lock()  # held by whoever loads a snapshot; before the other lock
@@ -117,7 +120,11 @@ class Replica:
         changer = self._changer
         if changer is not None and changer is not threading.current_thread():
             changer.join()
+        self._rereading.close()
         self._loading.close()
+
+    def _served(self) -> Served | None:
+        return None if self._known is None else self._known.loaded.served
 
     def _followed(self) -> _Known:
         with self._lock:
@@ -137,7 +144,10 @@ class Replica:
         tail = self._store.tail(Position())
         self._columns = ItemColumns()
         self._columns.apply(tail.items)
+        self._rereading.begin(tail)
         self._loading.lexical.outdated()
+        self._loading.led.clear()
+        self._loading.led.fold(tail.events)
         self._heard = Heard(self._wanted(tail.events))
         heard = self._heard.after(0)
         self._popularity = Popularity(heard.items, heard.times)
@@ -155,7 +165,8 @@ class Replica:
             self._loading.lexical.outdated()
             if loaded.served.feedback is not None:
                 loaded.served.feedback.rates.categorise(self._columns.category[: self._columns.n])
-        self._loading.learn_items(loaded.served, tail.items)
+        self._loading.learn_items(loaded.served, self._rereading.fold(tail))
+        self._loading.led.fold(tail.events, without=tail.retracted_users)
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
         if tail.retracted:
@@ -190,10 +201,12 @@ class Replica:
         """
         users = tail.retracted_users
         others = _take(wanted, ~np.isin(wanted.users, users))
-        own = [self._heard.of(users)]
+        own, did = [self._heard.of(users)], []
         for user in users.tolist():
-            events = self._wanted(self._store.log.history(user, EVERYTHING, np.inf))
+            did.append(self._store.log.history(user, EVERYTHING, np.inf))
+            events = self._wanted(did[-1])
             own.append(_take(events, events.offsets <= tail.position.event_offset))
+        self._loading.led.replace(users, did, tail.position.event_offset)
         self._heard.replace(users, joined([others, *own[1:]]))
         heard = self._heard.after(0)
         self._popularity.fold(heard.items, heard.times, anew=True)
@@ -235,6 +248,7 @@ class Replica:
                     known = self._known
                     heard = Heard(self._heard.after(0))
                     stale, self._stale = self._stale, False
+                    moves = self._rereading.moves
                 if known is None:
                     return
                 self._looked = self._store.snapshots.named
@@ -250,7 +264,9 @@ class Replica:
                 loaded = self._current(known.position, heard)
                 if loaded is None and snapshot is not None:
                     continue  # it cannot be used: the one before goes on
-                if self._change_over(loaded or self._untrained(known.position, heard), known):
+                if self._change_over(
+                    loaded or self._untrained(known.position, heard), known, moves
+                ):
                     return
 
     def _tell_anew(self, known: _Known, snapshot: Snapshot) -> None:
@@ -270,7 +286,7 @@ class Replica:
             if now is not None and now.loaded.served.pipeline is known.loaded.served.pipeline:
                 self._known = replace(now, loaded=replace(now.loaded, served=served))
 
-    def _change_over(self, loaded: Loaded, before: _Known) -> bool:
+    def _change_over(self, loaded: Loaded, before: _Known, moves: int) -> bool:
         """Return whether `loaded` answers now; not where it has to be made anew before."""
         with self._lock:
             known = self._known
@@ -287,7 +303,8 @@ class Replica:
                 loaded.learn_anew(self._heard)
                 self._stale = loaded.served.feedback is not None
             since, until = before.position.item_change, known.position.item_change
-            self._loading.learn_items(loaded.served, self._store.catalogue.changed(since, until)[0])
+            rows = self._store.catalogue.changed(since, until)[0]
+            self._loading.learn_items(loaded.served, self._rereading.since(moves, rows))
             self._known = replace(known, loaded=loaded)
             return True
 
@@ -310,12 +327,13 @@ class Replica:
     def _untrained(self, position: Position, heard: Heard | None = None) -> Loaded:
         heard = self._heard if heard is None else heard
         self._late, self._refit_at = 0, max(1000, len(heard) // 4)
-        return self._loading.untrained(self._columns, self._popularity, heard, position)
+        waiting, before = self._rereading.waiting(), self._served()
+        return self._loading.untrained(
+            self._columns, self._popularity, heard, position, waiting, before
+        )
 
     def _wanted(self, events: Events) -> Events:
-        strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)
-        keep = (strengths >= self._kinds.config.wanted_from) & (events.items >= 0)
-        return _take(events, keep & (events.shared > 0))
+        return _take(events, others_learn(self._kinds, events))
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

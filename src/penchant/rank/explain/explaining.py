@@ -46,7 +46,8 @@ class Explaining:
         return tuple(self._explained(found, ids[number]) for number in found.items.tolist())
 
     def _explained(self, found: Impression, wanted: str) -> Explanation:
-        columns = self._replica.follow().columns
+        served = self._replica.follow()
+        columns, derived = served.columns, served.derived
         number = columns.number_of.get(wanted, -1)
         place = np.flatnonzero(found.items == number)
         if number < 0 or not len(place):
@@ -68,6 +69,10 @@ class Explaining:
             events=tuple(reason for reason in reasons if reason.kind == "event"),
             raised=number in found.notes.get("raised", ()),
             trace=tuple(found.notes.get("trace", ())),
+            # What another snapshot derived is not known any more.
+            derived=derived.named(number)
+            if derived is not None and served.snapshot == found.snapshot
+            else None,
         )
         # Records of before 0.1 do not say who scored them: it was the trees, where there are any.
         trees = not scored_by or Ranker.name in scored_by

@@ -18,9 +18,12 @@ import numpy as np
 
 from penchant.rank.explain.sentences import (
     AGE,
+    ASKERS,
+    CATEGORIES,
     CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
     CHOSEN_WHEN_SHOWN,
+    DESCRIBED,
     HISTORY,
     LATER_PAGE,
     LETTERS,
@@ -44,6 +47,7 @@ from penchant.rank.scorers.terms import (
     FOLLOWED,
     FOUND,
     LATER,
+    LED,
     SCALE,
     START,
     WORDS,
@@ -59,22 +63,40 @@ CAUSES = {
     "after": "what others chose next",
     "together": "what others chose together with it",
     "lexical": LETTERS,
+    "asked": ASKERS,
     "text": TASTE,
+    "tuned": DESCRIBED,
     "affinity": TASTE,
     "trending": POPULAR,
     "popular": POPULAR,
     "slope": "rising",
     "days": AGE,
     "fresh": NEW,
-    "category": "your categories",
+    "category": CATEGORIES,
     "price": "its price",
 }
 _OF_THE_PAST = frozenset(
     CAUSES[name]
-    for name in ("linear", "sequence", "sequence_text", "after", "together", "text", "category")
+    for name in (
+        "linear",
+        "sequence",
+        "sequence_text",
+        "after",
+        "together",
+        "text",
+        "tuned",
+        "category",
+    )
 ) | {PERSON}
 _MONTH = float(np.log1p(30.0))  # features hold the logarithm of days
-_MEANING = ("text", "text_rank", "text_gap")  # what is compared with words where there are any
+_MEANING = (
+    "text",
+    "text_rank",
+    "text_gap",
+    "tuned",
+    "tuned_rank",
+    "tuned_gap",
+)  # what is compared with words where there are any
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +104,8 @@ class Shown:
     """One line of a slate as it was recorded: its score, features and who scored the request.
 
     `row` float32[f] in the order of `names`; `events` are the past items that may be named;
-    `raised` says that a re-ranker gave it a place that its score did not.
+    `raised` says that a re-ranker gave it a place that its score did not. `derived` is the item's
+    category where it was derived from its text and counts.
     """
 
     item_id: str
@@ -95,6 +118,7 @@ class Shown:
     events: tuple[Reason, ...] = ()
     raised: bool = False
     trace: tuple[str, ...] = ()
+    derived: str | None = None
 
 
 def cause(feature: str, *, chosen: bool = True, words: bool = False, new: bool = False) -> str:
@@ -123,7 +147,7 @@ def explain(shown: Shown, model: Path | None) -> Explanation:
     events = shown.events if history >= TENTH * raised and history > 0 else ()
     return Explanation(
         shown.item_id,
-        sentence(shown.title, told(reasons), events, raised=shown.raised),
+        sentence(shown.title, told(reasons), events, raised=shown.raised, derived=shown.derived),
         (*causes, *hints),
         events,
         shown.trace,
@@ -142,6 +166,7 @@ def contributions(
     parts = terms(shown.names, shown.row)
     scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
     words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
+    led = parts.pop(LED, 0.0)
     later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
     answered, followed = parts.pop(ANSWERED, 0.0), parts.pop(FOLLOWED, 0.0)
     in_context = parts.pop(IN_CONTEXT, 0.0)
@@ -159,7 +184,7 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        rest = words + found_words + later + crowd + answered + in_context + followed
+        rest = words + found_words + led + later + crowd + answered + in_context + followed
         causes[TREES] += shown.score - rest
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
@@ -169,6 +194,7 @@ def contributions(
         causes[lately(next(iter(shown.scored_by)))] += crowd
     causes[WORDS_CAUSE] += words
     causes[LETTERS] += found_words
+    causes[ASKERS] += led
     causes[CHOSEN_WHEN_SHOWN] += answered
     causes[CHOSEN_IN_CONTEXT] += in_context
     causes[TASTE] += followed

@@ -9,11 +9,14 @@ from penchant.types import Reason
 HISTORY = "what goes with your history"
 STEPS = "what your last steps point to"
 TASTE = "close in meaning to what you chose"
+DESCRIBED = "by its description, what goes with what you chose"
 WORDS_CAUSE = "close in meaning to your words"
 LETTERS = "the very words you used"
+ASKERS = "what others took who asked in words like yours"
 POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
+CATEGORIES = "your categories"
 NEW, AGE = "new here", "its age"
 NOBODY = "nobody chose it yet"
 PERSON = "you and this moment"
@@ -35,14 +38,16 @@ _CLAUSES = {
     "what others chose next": "others chose it next",
     "what others chose together with it": "others chose it together with what you chose",
     TASTE: "it is close in meaning to what you chose",
+    DESCRIBED: "its description goes with what you chose",
     WORDS_CAUSE: "it is close in meaning to your words",
     LETTERS: "your words are in its text",
+    ASKERS: "others took it who asked in words like yours",
     POPULAR: "many want it now",
     CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
     CHOSEN_IN_CONTEXT: "it is chosen more in circumstances like these",
     "rising": "demand for it is rising",
     NEW: "it is new here",
-    "your categories": "it is of a kind you choose",
+    CATEGORIES: "it is of a kind you choose",
     "its price": "its price speaks for it",
 }
 
@@ -66,9 +71,16 @@ def told(reasons: Sequence[Reason], most: int = 2) -> list[str]:
 
 
 def sentence(
-    title: str, causes: Sequence[str], events: Sequence[Reason] = (), *, raised: bool = False
+    title: str,
+    causes: Sequence[str],
+    events: Sequence[Reason] = (),
+    *,
+    raised: bool = False,
+    derived: str | None = None,
 ) -> str:
     """Return one readable sentence: what raised the item most, and which past items did.
+
+    A category that nobody gave the item, but its text, is named as such.
 
     Past items are named behind the history's cause alone: where that is not told, they are not.
     """
@@ -80,6 +92,8 @@ def sentence(
         if name == HISTORY and events:
             because = " and ".join(f"“{reason.name}”" for reason in events[:2])
             clause = f"it goes with {because}, which you chose"
+        if name == CATEGORIES and derived is not None:
+            clause += f" ({derived}, as its text suggests)"
         clauses.append(clause)
     if not clauses:
         text = f"“{title}” is here, though nothing speaks for it more than for others"

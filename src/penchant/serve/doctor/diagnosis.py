@@ -199,6 +199,9 @@ def _store(found: Diagnosis, store: Store, settings: Settings) -> None:
         "place": main.name if main.file is None else str(main.file),
         "items": count(schema.items, ~items.removed),
         "items_without_text": count(schema.items, ~items.described, ~items.removed),
+        "items_without_category": count(
+            schema.items, items.described, items.category.is_(None), ~items.removed
+        ),
         "items_removed": count(schema.items, items.removed),
         "users": count(schema.users, users.user_id.is_not(None)),
         "events": count(schema.events),
@@ -248,6 +251,9 @@ def _snapshots(found: Diagnosis, store: Store) -> None:
             manifest = snapshots.open(name).manifest
             entry |= {"sound": True, "created": manifest.get("created")}
             entry["events"] = manifest.get("events")
+            if entry["current"]:
+                told = manifest.get("categories") or {}
+                found.store["categories_derived"] = told.get("derived", 0)
         except SnapshotDamaged as error:
             entry |= {"sound": False, "created": None, "problem": str(error)}
             found.wrong.append(str(error))

@@ -1,0 +1,87 @@
+"""Reading the texts of a catalogue as vectors: as they are, and as they were at a moment.
+
+A review that was written in the window which the ranker learns from says what was wanted there. So
+what is learned out of time reads the texts as they were before that window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder
+from penchant.language.reviews import chosen
+from penchant.language.template import TextConfig
+from penchant.language.texts import ItemTexts
+from penchant.learn.view import Earlier
+from penchant.rank.answer.loading import VECTORS
+from penchant.store.open import Store
+from penchant.store.tail import Tail
+from penchant.types import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTexts:
+    """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
+
+    Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
+    a moment.
+    """
+
+    raw: Floats
+    bare: Callable[[], Floats]
+    reviewed: npt.NDArray[np.int64] | None = None
+    earlier: Earlier | None = None
+
+
+def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
+    """Return the text vectors of all items, None where section [encoder] says model = "none"."""
+    config = store.settings.section("encoder", EncoderConfig)
+    items = tail.items
+    if config.model == "none" or not len(items):
+        return None
+    encoder = open_encoder(config, store.directory / VECTORS)
+    section = store.settings.section("text", TextConfig)
+    texts = ItemTexts(section, store.said)
+    texts.reviews.fold(tail.events)
+    first = texts.encoded(encoder, items)
+    raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
+    raw[items["number"].to_numpy()] = _named(first)
+    # A text that nobody reads twice, of what people wrote at some moment, is not remembered.
+    plain = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
+
+    def bare() -> Floats:
+        said = texts.reviews.reviewed().tolist()
+        nameless = items.with_columns(category=pl.lit(None, pl.String))
+        out = raw.copy()
+        reviewed = pl.col("number").is_in(said)
+        for by, rows in ((plain, nameless.filter(reviewed)), (encoder, nameless.filter(~reviewed))):
+            if len(rows):
+                out[rows["number"].to_numpy()] = _named(by.encode(texts(rows)))
+        return out
+
+    if not texts.reviews.wanted:
+        return KnownTexts(raw, bare)
+    table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
+
+    def earlier(moment: float) -> Floats:
+        then = ItemTexts(section, store.said)
+        then.reviews.fold(chosen(reviews, np.flatnonzero(reviews.times < moment)))
+        rows = items.filter(pl.col("number").is_in(then.reviews.differ(table).tolist()))
+        out = raw.copy()
+        if len(rows):
+            out[rows["number"].to_numpy()] = _named(plain.encode(then(rows)))
+        return out
+
+    return KnownTexts(raw, bare, table, earlier)
+
+
+def _named(found: npt.NDArray[np.float32]) -> Floats:
+    rows: Floats = found.astype(np.float32)
+    rows[np.abs(rows).max(axis=1) == 0] = np.nan
+    return rows
