@@ -82,10 +82,7 @@ class ForWords:
 
 
 def _column(scored: Candidates, name: str) -> Floats | None:
-    if name not in scored.names:
-        return None
-    values: Floats = scored.features[:, scored.names.index(name)]
-    return values if np.isfinite(values).any() else None
+    return scored.features[:, scored.names.index(name)] if name in scored.names else None
 
 
 def _lift(scores: Floats, named: np.ndarray) -> Floats:
