@@ -147,7 +147,8 @@ class Engine:
         """Return the `k` items this person most likely wants now, best first, with reasons.
 
         `history` (item ids, oldest first) stands for a visitor nobody stored. `text` are words the
-        person asks with; `where` a comparison of item columns; `seen` "hide" or "keep".
+        person asks with, enough by themselves; `where` a comparison of item columns; `seen` "hide"
+        or "keep".
         """
         question = self._asking.ask(
             user_id,

@@ -21,9 +21,9 @@ from penchant.store.log import Events
 from penchant.types import Error, Floats, Query
 
 SHARPNESS = 20.0  # a question .05 of cosine further away counts e times less
-NEAR = 0.6  # one question as near as this is believed by half
-PATIENCE = 0.25  # seconds that one question waits for the vectors of others
-_CHUNK = 64
+NEAR = 0.8  # one question as near as this is believed by half
+PATIENCE = 1.0  # seconds that one question waits for the vectors of others
+_CHUNK = 256
 
 
 class Asked:
@@ -31,8 +31,9 @@ class Asked:
 
     value = sum of w over the pairs with that item / (sum of w over all pairs + w of nearness
     `NEAR`), w = exp(SHARPNESS * (cosine - 1)): where nobody asked anything like it, all values are
-    near zero. `encode` gives the unit vectors of questions; they are made at the first question in
-    words and kept for as long as a pair has them.
+    near zero. `encode` gives the unit vectors of questions; they are asked for at the first
+    question in words and kept for as long as a pair has them. A training makes them before; where
+    none has, that question waits `PATIENCE`, and the next ones know more.
     """
 
     def __init__(self, name: str, led: Led, encode: Callable[[Sequence[str]], Floats]) -> None:
@@ -67,7 +68,7 @@ class Asked:
                 return self._made
             pairs = self._led.pairs()
             known, missing = {}, []
-            for text in dict.fromkeys(pair.text for pair in reversed(pairs)):
+            for text in self._led.texts():
                 row = self._known.get(text)
                 if row is None:
                     missing.append(text)

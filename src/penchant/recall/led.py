@@ -51,6 +51,10 @@ class Led:
         """Return a copy of the pairs, oldest first."""
         return list(self._pairs)
 
+    def texts(self) -> list[str]:
+        """Return the distinct questions, the newest first."""
+        return list(dict.fromkeys(pair.text for pair in reversed(self._pairs)))
+
     def clear(self) -> None:
         """Forget everything: the log is folded from its start."""
         self._said.clear()

@@ -13,13 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from penchant.ingest.kinds import Kinds
+from penchant.interests.history import others_learn
 from penchant.language.encoder.cache import CachedEncoder
+from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder
 from penchant.language.reviews import chosen
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
 from penchant.learn.view import Earlier
 from penchant.rank.answer.loading import VECTORS
+from penchant.recall.led import Led
 from penchant.store.open import Store
 from penchant.store.tail import Tail
 from penchant.types import Floats
@@ -47,6 +51,7 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
         return None
     encoder = open_encoder(config, store.directory / VECTORS)
     section = store.settings.section("text", TextConfig)
+    _remember(encoder, store, tail)
     texts = ItemTexts(section, store.said)
     texts.reviews.fold(tail.events)
     first = texts.encoded(encoder, items)
@@ -79,6 +84,14 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
         return out
 
     return KnownTexts(raw, bare, table, earlier)
+
+
+def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:
+    """Have the questions that led to something encoded, so that no request has to wait for it."""
+    kinds = Kinds.from_settings(store.settings)
+    led = Led(lambda events: others_learn(kinds, events))
+    led.fold(tail.events)
+    encoder.encode(led.texts())
 
 
 def _named(found: npt.NDArray[np.float32]) -> Floats:

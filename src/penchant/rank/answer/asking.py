@@ -78,9 +78,12 @@ class Asking:
             )
         left_out = ids(exclude, "exclude")
         words = _text(text)
+        if user_id is None and history is None and words:
+            history = ()  # words alone are question enough
         if (user_id is None) == (history is None):
             raise InvalidInput(
-                "a request is for a user_id, or for a history of item ids, exactly one of them"
+                "a request is for a user_id, or for a history of item ids, exactly one of them, or "
+                "for words (text) alone"
             )
         if user_id is not None:
             user_id = one_id(user_id, "user_id")  # numbers are written out
