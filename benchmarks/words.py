@@ -121,18 +121,16 @@ def figures(places: dict[str, np.ndarray]) -> Iterator[tuple[str, object]]:
 def latency(engine: penchant.Engine, texts: Sequence[str], now: float) -> dict[str, float]:
     """Return the median ms of each side: asking the index; encoding the words and comparing."""
     served = engine._replica.follow()
-    lexical = served.pipeline.recall.sources[-1]
+    sources = {source.name: source for source in served.pipeline.recall.sources}
     took: dict[str, list[float]] = {"lexical_ms": [], "dense_ms": []}
     for text in texts:
         query = Query(now=now, n_items=served.columns.n, text=text)
-        state = stateless(np.zeros(0, dtype=np.int32), now)
+        nobody = np.zeros(0, dtype=np.int32)
         began = time.perf_counter()
-        lexical.score(query, state)
+        sources["lexical"].score(query, stateless(nobody, now))
         took["lexical_ms"].append(1000 * (time.perf_counter() - began))
         began = time.perf_counter()
-        words = _encoded(served, text)
-        if words is not None:
-            served.vectors.dot(words)
+        sources["text"].score(query, stateless(nobody, now, _encoded(served, text)))
         took["dense_ms"].append(1000 * (time.perf_counter() - began))
     return {name: round(float(np.median(values)), 2) for name, values in took.items()}
 

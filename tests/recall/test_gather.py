@@ -198,7 +198,7 @@ def test_columns_have_the_types_that_stages_rely_on() -> None:
 
 def test_who_answers_words_has_a_column_only_where_there_are_some() -> None:
     one, words = Fixed("one", Scores(DENSE)), Fixed("lexical", SPARSE)
-    both = Recall([one], Popularity(), {"one": 2, "lexical": 1}, words)
+    both = Recall([one], Popularity(), {"one": 2, "lexical": 1}, [words])
     assert both.names == ("one", "lexical")
     asked, notes = gathered(both, text="dust")
     assert asked.names == asked.sources == ("one", "lexical")

@@ -68,7 +68,8 @@ class ForWords:
             named = share >= NAMED
             share = np.where(named, share - np.float32(NAMED), share)
             best = float(share.max(initial=0.0))
-            share = share * np.float32(WEIGHT if near is not None else ALONE / max(best, LEAST))
+            read = near is not None and bool(np.isfinite(near).any())
+            share = share * np.float32(WEIGHT if read else ALONE / max(best, LEAST))
             terms[FOUND] = share + _lift(z + share, named)
             z = z + terms[FOUND]
         return with_terms(replace(scored, scores=z), terms)
@@ -82,6 +83,7 @@ class ForWords:
 
 
 def _column(scored: Candidates, name: str) -> Floats | None:
+    """Return a column, None where there is none: the terms do not depend on who is in the pool."""
     return scored.features[:, scored.names.index(name)] if name in scored.names else None
 
 
