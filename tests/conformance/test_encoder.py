@@ -142,6 +142,18 @@ def test_spellings_of_one_text_are_one_text(encoder: Encoder) -> None:
         np.testing.assert_allclose(a, c, atol=1e-4)
 
 
+def test_it_reads_what_it_has_vectors_for(encoder: Encoder) -> None:
+    assert encoder.reads(TEXTS[0])
+    assert not any(map(encoder.reads, BLANK))
+    # A text that gets a vector of zeros is read by nobody.
+    rows = encoder.encode(TEXTS)
+    for text, row in zip(TEXTS, rows, strict=True):
+        assert not (encoder.reads(text) and not row.any()), text
+    began = time.perf_counter()
+    encoder.reads(LONG)
+    assert time.perf_counter() - began < 5
+
+
 def test_an_encoder_opened_again_has_the_same_id_and_vectors(make: Callable[[], Encoder]) -> None:
     first, second = make(), make()
     assert first.id == second.id

@@ -25,6 +25,7 @@ from numbered import (
     COLD,
     DAY,
     NOW,
+    NUMBER,
     Diary,
     N,
     arrays,
@@ -39,13 +40,16 @@ from numbered import (
     view,
 )
 from penchant.interests.state import State
-from penchant.language.template import Template
+from penchant.language.searchable import Searchable
+from penchant.learn.config import ProjectionConfig
 from penchant.learn.sources.learner import SourcesConfig, SourcesLearner, linear
 from penchant.learn.sources.linear import Ease, Kernel
 from penchant.learn.sources.sequence import SequenceConfig
 from penchant.learn.view import View
+from penchant.recall.asked import Asked
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.gather import Recall
+from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical
 from penchant.recall.linear import Recency
 from penchant.recall.popularity import Popularity
@@ -59,7 +63,7 @@ SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
 SOURCES = (
     "linear", "factors", "sequence", "sequence_text", "after", "together", "text",
-    "trending_1d", "trending_7d", "trending_30d", "fresh", "lexical",
+    "tuned", "trending_1d", "trending_7d", "trending_30d", "fresh", "lexical", "asked",
 )  # fmt: skip
 ASKED = "a western with dust and a train"
 
@@ -71,8 +75,14 @@ class World:
         self, folder: Path, learned: View, sequence: SequenceConfig | None = SMALL
     ) -> None:
         self.folder, self.view = Artefacts(folder), learned
-        config = SourcesConfig(heads=HEADS, sequence=sequence, sequence_text=SMALL, quota=10)
-        learner = SourcesLearner(config, learned.n_items, learned.vectors)
+        config = SourcesConfig(
+            heads=HEADS,
+            sequence=sequence,
+            sequence_text=SMALL,
+            tuned=ProjectionConfig(dimension=4, hidden=4, epochs=1, batch=8, negatives=8),
+            quota=10,
+        )
+        learner = SourcesLearner(config, learned.n_items, learned.vectors, learned.vectors)
         plan = learner.fit(learned, self.folder, 1.0)
         linear.fit_factors(
             learned,
@@ -105,13 +115,22 @@ class World:
             columns=self.view.columns if catalogue is None else catalogue,
             vectors=Vectors(self.view.vectors if text is None else text),
             recent=nobody if diary is None else diary.recent,
-            lexical=lexical(),
+            worded=(lexical(), asked()),
         )
 
 
 def lexical() -> Lexical:
     """Return the source that answers words, over the texts of the tiny world."""
-    return Lexical("lexical", lambda after: (rows(world.items())[after:], N), Template())
+    return Lexical("lexical", lambda after: (rows(world.items())[after:], N), Searchable())
+
+
+def asked() -> Asked:
+    """Return the source that knows what others took who asked like this, of three who did."""
+    told = tail([0, 1, 2], [NUMBER[one] for one in ("w1", "w1", "s1")], [NOW - DAY] * 3, 1)
+    led = Led(lambda events: np.ones(len(events), dtype=np.bool_))
+    led.fold(replace(told, texts=(ASKED, "a western", "a war among the stars")))
+    known = vectors()[[COLD, NUMBER["w2"], NUMBER["s2"]]]
+    return Asked("asked", led, lambda texts: known[: len(texts)])
 
 
 def query(now: float = NOW, n_items: int = N) -> Query:

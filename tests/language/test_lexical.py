@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from penchant.language.lexical import LexicalIndex
-from penchant.language.words import words
+from penchant.language.words import terms
 from penchant.types import InvalidInput
 
 TEXTS = [
@@ -23,12 +23,12 @@ TEXTS = [
 
 def reference(texts: list[str], query: str) -> list[float]:
     """Lucene's BM25 written out."""
-    documents = [words(t) for t in texts]
+    documents = [terms(t) for t in texts]
     n, mean = len(documents), sum(map(len, documents)) / len(documents)
     scores = []
     for document in documents:
         score = 0.0
-        for word in sorted(set(words(query))):
+        for word in sorted(set(terms(query))):
             df = sum(word in d for d in documents)
             tf = document.count(word)
             if tf:
@@ -52,6 +52,14 @@ def test_exact_names_and_chinese_are_found() -> None:
     assert index.search("回忆录")[0].tolist() == [3, 4]
     assert index.search("旅行")[0].tolist() == [3]
     assert index.search("garden")[0][0] == 5
+
+
+def test_one_character_is_found_inside_of_words() -> None:
+    index = LexicalIndex(["狼图腾", "与狼共舞", "羊的门", "wolf"])
+    assert index.search("狼")[0].tolist() == [0, 1]
+    assert index.search("大羊")[0].tolist() == [2]
+    # A whole pair says more than its characters apart.
+    assert LexicalIndex(["天空之城", "空中天使"]).search("天空")[0].tolist() == [0, 1]
 
 
 def test_only_matches_are_returned_best_first() -> None:

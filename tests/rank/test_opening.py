@@ -73,6 +73,10 @@ def test_no_second_one_is_shown(shown: int) -> None:
     assert asked(opening({shown: [1.0], NEWCOMER: [2.0] * 5})) == list(range(N))
 
 
+def test_who_asks_for_something_is_not_shown_something_else() -> None:
+    assert asked(begun(), text="a western") == list(range(N))
+
+
 def test_one_that_is_far_stays_there() -> None:
     assert asked(begun(LIMIT - 1)) == raised(LIMIT - 1)
     for far in (LIMIT, N - 1):

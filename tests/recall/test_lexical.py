@@ -11,7 +11,7 @@ import pytest
 
 import world
 from numbered import NUMBER, N, names, query, rows, state
-from penchant.language.template import Template
+from penchant.language.searchable import Searchable
 from penchant.recall import lexical
 from penchant.recall.lexical import NAMED, Lexical
 from penchant.recall.source import NotReady
@@ -45,7 +45,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def source(shelf: Shelf) -> Lexical:
-    return Lexical("lexical", shelf.changed, Template())
+    return Lexical("lexical", shelf.changed, Searchable())
 
 
 def titled(titles: Sequence[str]) -> Lexical:
@@ -59,7 +59,7 @@ def titled(titles: Sequence[str]) -> Lexical:
             "category": blank,
         }
     )
-    return Lexical("lexical", Shelf(frame).changed, Template())
+    return Lexical("lexical", Shelf(frame).changed, Searchable())
 
 
 def values(source: Lexical, text: str, n: int = N) -> Floats:
@@ -130,6 +130,34 @@ def test_two_of_one_name_are_both_named() -> None:
     assert np.flatnonzero(values(source, "true grit", 3) >= NAMED).tolist() == [0, 2]
 
 
+def test_titles_in_other_languages_are_names_and_attributes_are_texts() -> None:
+    frame = rows(
+        pl.DataFrame(
+            {
+                "item_id": ["a", "b"],
+                "title": ["Seven Samurai", "Rome, Open City"],
+                "description": ["Swordsmen.", "A priest."],
+                "category": ["", ""],
+            }
+        )
+    ).with_columns(
+        attributes=pl.Series(
+            [
+                '{"title_zh": "七武士", "sentence_zh": "穷村庄请来几名浪人。"}',
+                '{"title_zh": "罗马，不设防的城市", "director": "Roberto Rossellini"}',
+            ]
+        )
+    )
+    source = Lexical("lexical", lambda after: (frame[after:], 2), Searchable())
+    for text in ("七武士", "Seven Samurai", "seven  samurai"):
+        assert np.flatnonzero(values(source, text, 2) >= NAMED).tolist() == [0]
+    assert np.flatnonzero(values(source, "罗马不设防的城市", 2) >= NAMED).tolist() == [1]
+    for text, item in (("请浪人的村庄", 0), ("rossellini", 1), ("seven 七武士", 0)):
+        found = values(source, text, 2)
+        assert np.nanargmax(found) == item
+        assert np.nanmax(found) < NAMED
+
+
 def test_what_is_added_renamed_or_taken_away_is_known_at_once(source, shelf) -> None:
     values(source, "shane")
     shelf.put(N, "new", "Shane")
@@ -145,14 +173,14 @@ def test_what_is_added_renamed_or_taken_away_is_known_at_once(source, shelf) -> 
 
 def test_a_growing_catalogue_scores_as_one_that_was_there_from_the_start() -> None:
     shelf = Shelf(world.items()[:1])
-    grown = Lexical("lexical", shelf.changed, Template())
+    grown = Lexical("lexical", shelf.changed, Searchable())
     values(grown, "prairie")
     for number, row in enumerate(world.items()[1:].iter_rows(named=True), start=1):
         frame = rows(pl.DataFrame([row], schema=world.items().schema), number)
         shelf.rows = pl.concat([shelf.rows, frame])
         grown.outdated()
         values(grown, "prairie", number + 1)
-    whole = Lexical("lexical", Shelf(world.items()).changed, Template())
+    whole = Lexical("lexical", Shelf(world.items()).changed, Searchable())
     for text in ("the prairie", "starship crew", "galactic rebels"):
         mine, theirs = (np.nan_to_num(values(one, text)) for one in (grown, whole))
         np.testing.assert_allclose(mine, theirs, atol=0.08)
@@ -167,7 +195,7 @@ def test_a_catalogue_that_cannot_be_read_is_asked_again(shelf) -> None:
             raise OSError("on purpose")
         return shelf.changed(after)
 
-    source = Lexical("lexical", changed, Template())
+    source = Lexical("lexical", changed, Searchable())
     with pytest.raises(OSError, match="on purpose"):
         values(source, "prairie")
     down = False
@@ -184,7 +212,7 @@ def test_who_asks_while_another_reads_waits_for_what_was_added(shelf) -> None:
             assert go.wait(10)
         return shelf.changed(after)
 
-    source = Lexical("lexical", changed, Template())
+    source = Lexical("lexical", changed, Searchable())
     values(source, "shane")
     shelf.put(N, "new", "Shane")
     source.outdated()
@@ -212,7 +240,7 @@ def test_a_catalogue_that_takes_long_to_read_keeps_nobody_waiting(shelf, monkeyp
         assert go.wait(10)
         return shelf.changed(after)
 
-    source = Lexical("lexical", changed, Template())
+    source = Lexical("lexical", changed, Searchable())
     for _ in range(3):
         with pytest.raises(NotReady, match="ask again"):
             values(source, "prairie")
@@ -231,13 +259,13 @@ def test_closing_waits_for_the_reading_and_starts_none(shelf, monkeypatch) -> No
         done.set()
         return shelf.changed(after)
 
-    source = Lexical("lexical", changed, Template())
+    source = Lexical("lexical", changed, Searchable())
     with pytest.raises(NotReady):
         values(source, "prairie")
     threading.Timer(0.1, go.set).start()
     source.close()
     assert done.is_set()
-    unread = Lexical("lexical", shelf.changed, Template())
+    unread = Lexical("lexical", shelf.changed, Searchable())
     unread.close()
     with pytest.raises(NotReady):
         values(unread, "prairie")

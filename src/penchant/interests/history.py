@@ -10,7 +10,7 @@ import numpy.typing as npt
 from penchant.ingest.kinds import Kinds
 from penchant.interests.state import State
 from penchant.store.log import Events, Log
-from penchant.types import Floats, Ids, Times
+from penchant.types import Floats, Ids, Mask, Times
 
 LAST = 200  # events that make up a state; older ones still count as seen
 MOST = 3_200  # events looked through for them, those of kinds that never count apart
@@ -91,11 +91,16 @@ def wanted_before(
     return events.items[place], events.times[place], events.offsets[place]
 
 
-def _shared(kinds: Kinds, events: Events) -> Counted:
+def others_learn(kinds: Kinds, events: Events) -> Mask:
+    """Return bool[n]: which events others learn from: an item wanted, with a weight there."""
     strengths = kinds.strength(events.kind_names, events.kinds, events.values)
-    wanted = (strengths >= np.float32(kinds.config.wanted_from)) & (events.items >= 0)
-    place = np.flatnonzero(wanted & (events.shared > 0))
-    return place, strengths[place]
+    wanted: Mask = strengths >= np.float32(kinds.config.wanted_from)
+    return wanted & (events.items >= 0) & (events.shared > 0)
+
+
+def _shared(kinds: Kinds, events: Events) -> Counted:
+    place = np.flatnonzero(others_learn(kinds, events))
+    return place, np.ones(len(place), dtype=np.float32)
 
 
 def _last(

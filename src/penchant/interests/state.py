@@ -22,8 +22,8 @@ class State:
 
     `items` int32[n], `times` float64[n] seconds, `strengths` float32[n] (how much it was wanted,
     negative for rejection) describe the last N events that had an item; `seen` holds every item
-    the person ever had, newest or not; `words` is a unit text vector of what they asked for, or
-    None.
+    the person ever had, newest or not; `words` is what the encoder made of what they asked for, or
+    None: each reader of texts has a space of its own.
     """
 
     now: float

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from penchant.language.words import words
+from penchant.language.words import terms
 from penchant.types import InvalidInput
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class LexicalIndex:
     def scores(self, query: str) -> Floats:
         """Return the BM25 score of every item, float32[len(self)], 0 where no word matches."""
         built = self._built
-        wanted = sorted(set(words(query[:_QUERY_CHARACTERS])))
+        wanted = sorted(set(terms(query[:_QUERY_CHARACTERS])))
         out: Floats = np.zeros(built.size, np.float32)
         known = [built.vocabulary[w] for w in wanted if w in built.vocabulary]
         if known:
@@ -81,7 +81,7 @@ class LexicalIndex:
 
     def most(self, query: str) -> float:
         """Return what no score of the query can exceed: the rarities of its words added up."""
-        return self._built.most(sorted(set(words(query[:_QUERY_CHARACTERS]))))
+        return self._built.most(sorted(set(terms(query[:_QUERY_CHARACTERS]))))
 
     def search(self, query: str, k: int = 10, allowed: Mask | None = None) -> tuple[Ids, Floats]:
         """Return the numbers int32[m] and scores float32[m] of at most `k` matches, best first.
@@ -199,4 +199,4 @@ class _Hidden(MetaPathFinder):
 
 
 def _words(text: str) -> list[str]:
-    return words(text[:_CHARACTERS])
+    return terms(text[:_CHARACTERS])

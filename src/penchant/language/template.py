@@ -29,7 +29,10 @@ class TextConfig(BaseModel):
     out when all its columns are empty. What identifies an item comes first, because encoders read
     the beginning of long texts only. The part `{reviews}` holds the newest `reviews` that people
     wrote of the item, one of each person, each cut at `review_characters`: the texts of events of
-    `review_kinds`. Without that part they are not read.
+    `review_kinds`. Without that part they are not read. Search by words reads the parts of
+    `search`; without any, it reads these parts and all attributes that are texts, in whatever
+    language. An item goes by its title, its id and the attributes `names`; without any, by those
+    called like `title_zh`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +44,8 @@ class TextConfig(BaseModel):
         "{description}",
         "{reviews}",
     )
+    search: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     separator: str = ". "
     characters: int = Field(default=4096, gt=0)
     reviews: int = Field(default=3, ge=0, le=20)
@@ -50,12 +55,15 @@ class TextConfig(BaseModel):
     @property
     def wants_reviews(self) -> bool:
         """Whether an item's text holds what people wrote of it."""
-        return self.reviews > 0 and any(f"{{{REVIEWS}}}" in part for part in self.parts)
+        read = (*self.parts, *self.search)
+        return self.reviews > 0 and any(f"{{{REVIEWS}}}" in part for part in read)
 
     def content(self) -> str:
-        """Return all that a text depends on, as JSON: what nobody reads makes no difference."""
-        unread = {name for name in type(self).model_fields if name.startswith("review")}
-        return self.model_dump_json(exclude=None if self.wants_reviews else unread)
+        """Return all that a vector depends on, as JSON: what no encoder reads is not in it."""
+        unread = {"search", "names"}
+        if not self.wants_reviews:
+            unread |= {name for name in type(self).model_fields if name.startswith("review")}
+        return self.model_dump_json(exclude=unread)
 
 
 class Template:
@@ -95,7 +103,7 @@ class Template:
         bound = 2 * self.config.characters
         attributes: Mapping[str, Any] = {}
         if any(c.startswith(_ATTRIBUTE) for c in self._columns):
-            attributes = _attributes(item.get("attributes"))
+            attributes = attributes_of(item)
         values = {
             c: _plain(
                 attributes.get(c.removeprefix(_ATTRIBUTE))
@@ -131,7 +139,9 @@ def _parse(part: str) -> list[tuple[str, str | None]]:
     return [(literal, column) for literal, column, _, _ in pieces]
 
 
-def _attributes(value: Any) -> Mapping[str, Any]:
+def attributes_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the attributes of an item, a mapping or JSON text; nothing where they are neither."""
+    value = item.get("attributes")
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -23,19 +23,21 @@ class ItemTexts:
         self._said = said
 
     def __call__(self, rows: pl.DataFrame) -> list[str]:
-        """Return one text per row of a frame with the columns of ITEMS and `number`.
+        """Return one text per row of a frame with the columns of ITEMS and `number`."""
+        return self._template(self.reviewed(rows))
+
+    def reviewed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with a column of their reviews, where texts hold any.
 
         A review that has just gone from the log is left out.
         """
         if not self.reviews.wanted or "number" not in rows.columns or not len(rows):
-            return self._template(rows)
+            return rows
         offsets = self.reviews.of(rows["number"].to_numpy())
         limit = self.reviews.config.review_characters
         found = self._said.texts(np.unique(offsets[offsets >= 0]).tolist(), READ * limit)
         words = [[normal(found[o], limit) for o in row if o in found] for row in offsets.tolist()]
-        return self._template(
-            rows.with_columns(pl.Series(REVIEWS, words, dtype=pl.List(pl.String)))
-        )
+        return rows.with_columns(pl.Series(REVIEWS, words, dtype=pl.List(pl.String)))
 
     def encoded(
         self, encoder: Encoder, rows: pl.DataFrame, progress: Progress | None = None

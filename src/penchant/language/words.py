@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 # Scripts written without spaces (Han, kana, Thai, Lao, Khmer, Burmese), and Hangul, whose words
 # carry their particles: pairs of characters stand for words there.
@@ -20,6 +21,8 @@ _APOSTROPHES = re.compile("(?<=\\w)['\u2018\u2019\u02bc](?=\\w)")
 _JOINED = re.compile(rf"{_SPACED}+(?:[-./&+]{_SPACED}+)+")
 _ASCII_JOINED = re.compile("[a-z0-9]+(?:[-./&+][a-z0-9]+)+")
 _JOINTS = re.compile("[-./&+]")
+# Between characters of an unspaced script, what a title is parted by is often left out.
+_PARTED = re.compile(rf"(?<=[{_UNSPACED}])[\W_]+(?=[{_UNSPACED}])")
 # A word longer than this is data, not a word.
 _LONGEST = 64
 
@@ -30,6 +33,29 @@ def words(text: str) -> list[str]:
     A run of an unspaced script gives its overlapping character pairs (one character alone itself);
     joined words (wd-40) give their parts and, at the end, the whole without its joints (wd40).
     """
+    return _words(text, _pairs)
+
+
+def terms(text: str) -> list[str]:
+    """Return what an index holds of `text`: its words and, beside pairs, the single characters.
+
+    A word that is asked for in another form shares few pairs with it, or none: its characters find
+    it (Nie et al. 2000, who add them to words). One character asked for is found inside of words.
+    """
+    return _words(text, _pairs_and_characters)
+
+
+def name(text: str) -> str:
+    """Return what all writings of a name have in common: its words, those of one script unparted.
+
+    "Wall E" and "WALL-E" are not the same name; "卧虎藏龙" and "卧虎·藏龙" are.
+    """
+    if not text.isascii():
+        text = _PARTED.sub("", unicodedata.normalize("NFKC", text))
+    return " ".join(words(text))
+
+
+def _words(text: str, split: Callable[[str], list[str]]) -> list[str]:
     if text.isascii():
         # The same words, found several times faster.
         text = _APOSTROPHES.sub("", text.lower())
@@ -40,14 +66,17 @@ def words(text: str) -> list[str]:
         text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
         # Decomposed Hangul would count its letters, not its syllables.
         text = _APOSTROPHES.sub("", unicodedata.normalize("NFC", text))
-        found = [word for runs in _RUNS.findall(text) for word in _split(*runs)]
+        found = []
+        for spaced, unspaced in _RUNS.findall(text):
+            found.extend([spaced] if spaced else split(unspaced))
         joined = _JOINED.findall(text)
     found.extend(_JOINTS.sub("", word) for word in joined)
     return [word[:_LONGEST] for word in found]
 
 
-def _split(spaced: str, unspaced: str) -> list[str]:
-    run = spaced or unspaced
-    if spaced or len(run) == 1:
-        return [run]
-    return [run[i : i + 2] for i in range(len(run) - 1)]
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+
+
+def _pairs_and_characters(run: str) -> list[str]:
+    return [*_pairs(run), *run] if len(run) > 1 else [run]

@@ -35,6 +35,31 @@ class SequenceConfig:
     most_seconds: float = 200.0
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectionConfig:
+    """The layer that bends a frozen encoder's vectors; the defaults are those of balanced.
+
+    `of_moment` is how many items of one moment are learned in an epoch, `examples` how many in all;
+    `validation` the share of the newest events that say when to stop.
+    """
+
+    dimension: int = 128
+    hidden: int = 256
+    dropout: float = 0.3
+    input_dropout: float = 0.2
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    temperature: float = 0.1
+    batch: int = 1024
+    negatives: int = 2048
+    epochs: int = 8
+    patience: int = 2
+    of_moment: int = 30
+    examples: int = 300_000
+    validation: float = 0.1
+    most_seconds: float = 120.0
+
+
 @dataclass(frozen=True)
 class SourcesConfig:
     """What recall learns and how; the defaults are those of effort = balanced."""
@@ -44,6 +69,7 @@ class SourcesConfig:
     factors: int = 128
     sequence: SequenceConfig | None = field(default_factory=SequenceConfig)
     sequence_text: SequenceConfig | None = field(default_factory=SequenceConfig)
+    tuned: ProjectionConfig | None = field(default_factory=ProjectionConfig)
     quota: int = 80
     seed: int = 0
     threads: int = 0
@@ -51,7 +77,7 @@ class SourcesConfig:
     @property
     def networks(self) -> bool:
         """Whether any network is configured: nothing else of a training needs torch."""
-        return self.sequence is not None or self.sequence_text is not None
+        return any(one is not None for one in (self.sequence, self.sequence_text, self.tuned))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penchant.learn.config import LearnConfig, SequenceConfig
+from penchant.learn.config import LearnConfig, ProjectionConfig, SequenceConfig
 from penchant.types import Effort, InvalidInput
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
@@ -17,12 +17,13 @@ class LearnSection(BaseModel):
     """Section `learn`: what a training does otherwise than its effort says; left out, it follows.
 
     `window` is the share of the newest events that the ranker learns from, `requests` how many
-    requests of them, `refit` the share of the epochs in which the networks learn the rest, `ablate`
-    whether the report says what each source adds, `keep` how many snapshots and training logs stay.
-    `threads` is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each
-    network, `search_seconds` the time for searching the ranker's parameters, 0 for none. `gate`
-    says whether a model that does worse than the one that serves is held back, on the requests
-    since the latter was made, if there are `least_compared` of them.
+    requests of them, `refit` the share of the epochs in which the networks learn the rest, `tuned`
+    whether a layer above the encoder learns which texts the same people want, `ablate` whether the
+    report says what each source adds, `keep` how many snapshots and training logs stay. `threads`
+    is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each network,
+    `search_seconds` the time for searching the ranker's parameters, 0 for none. `gate` says whether
+    a model that does worse than the one that serves is held back, on the requests since the latter
+    was made, if there are `least_compared` of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class LearnSection(BaseModel):
     window: float | None = Field(None, gt=0.0, le=0.5)
     requests: int | None = Field(None, ge=1)
     refit: float | None = Field(None, ge=0.0, le=1.0)
+    tuned: bool | None = None
     ablate: bool | None = None
     keep: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=0)
@@ -58,11 +60,15 @@ def derive(
     given["threads"] = threads or given.get("threads", 0)
     # Both networks learn for as long as the other.
     time: dict[str, Any] = {n: given.pop(n) for n in ("epochs", "most_seconds") if n in given}
+    tuned = config.sources.tuned
+    if "tuned" in given:
+        tuned = (tuned or ProjectionConfig()) if given.pop("tuned") else None
     sources = replace(
         config.sources,
         threads=given["threads"],
         sequence=_changed(config.sources.sequence, time),
         sequence_text=_changed(config.sources.sequence_text, time),
+        tuned=tuned,
     )
     ranker = replace(config.ranker, threads=given["threads"])
     return replace(config, sources=sources, ranker=ranker, **given)
@@ -77,7 +83,7 @@ def _of(effort: str, seed: int) -> LearnConfig:
             effort="fast",
             requests=2500,
             ablate=False,
-            sources=replace(sources, sequence=None, sequence_text=None),
+            sources=replace(sources, sequence=None, sequence_text=None, tuned=None),
             ranker=replace(balanced.ranker, trees=200),
         )
     if effort == "balanced":

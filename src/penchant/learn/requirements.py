@@ -30,8 +30,11 @@ def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> Non
 def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
     """Yield the libraries that a training imports beyond those that answering does."""
     yield from ("lightgbm", "onnx", "onnxmltools", "scipy", "threadpoolctl")
-    if config.sources.networks:
-        yield from ("torch", "onnxscript")
+    sources = config.sources
+    if sources.networks:
+        yield "torch"
+    if sources.sequence is not None or sources.sequence_text is not None:
+        yield "onnxscript"
     if n_items > config.sources.dense_below:
         yield "implicit"
     if config.search_seconds > 0:

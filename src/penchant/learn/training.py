@@ -35,7 +35,7 @@ from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.scorers.affinity import Affinity
-from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.assemble import TUNED, RecallPlan, assemble
 from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
@@ -46,6 +46,7 @@ GROUPS = {
     "sequence": ("sequence",),
     "sequence_text": ("sequence_text",),
     "text": ("text", "affinity"),
+    "tuned": (TUNED,),
     "co-visitation": ("after", "together"),
 }
 GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
@@ -115,7 +116,7 @@ class Training:
             self.whitening = Whitening.fit(raw, config.whitened)
             view = replace(view, vectors=self.whitening(raw))
         self.view = view
-        self.raw = raw
+        self.raw = self.latest = raw  # what is measured out of time may read earlier texts
         self.wanted = view.wanted()
         self.vectors = Vectors(view.vectors)
         self.derivation: Derivation | None = None
@@ -140,7 +141,9 @@ class Training:
             )
         self.tracker.content("configuration", asdict(config))
         begin = wanted.newest(config.window)
-        learner = SourcesLearner(config.sources, view.n_items, self._as_of(begin))
+        vectors = self._as_of(begin)
+        raw = None if self.whitening is None else self.raw
+        learner = SourcesLearner(config.sources, view.n_items, vectors, raw)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
@@ -164,7 +167,7 @@ class Training:
         if verdict is None or verdict.published:
             self._write_scorer(folder, rows, choice, walked.affinity, dropped)
             self._lap("ranker")
-            learner.read(view.vectors)
+            learner.read(view.vectors, self.latest)
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
             self._shrink(folder)
@@ -220,6 +223,7 @@ class Training:
             popularity=Popularity(past.items, past.times),
             columns=self.view.columns,
             vectors=self.vectors,
+            place=self.whitening,
             recent=histories.recent,
             threads=min(2, self.config.threads or 2),
         )
@@ -283,7 +287,7 @@ class Training:
             level = wanted.where(wanted.times <= incumbent.until)
             folder = Artefacts(folder.folder.with_name("level"))
             copy.deepcopy(learner).fit(level, folder, config.refit)
-        replace(RecallPlan.load(folder), sequence=learner.names()).save(folder)
+        replace(RecallPlan.load(folder), **learner.kept()).save(folder)
         before = _wanted(walked.requests[: len(early)])
         affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)

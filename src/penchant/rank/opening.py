@@ -38,7 +38,9 @@ class Opening:
         if not query.policy.opening:
             return candidates
         near = candidates.items[: max(k, int(REACH * len(candidates)))]
-        if query.only is not None or k < SMALLEST or len(near) <= k or not len(state.liked):
+        # Who asks for something is not shown something else.
+        given = query.only is not None or query.text
+        if given or k < SMALLEST or len(near) <= k or not len(state.liked):
             return candidates
         moment = self._popularity.moment(query.now, query.n_items)
         new = query.now - moment.first(near) < NEW

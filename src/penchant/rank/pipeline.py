@@ -140,7 +140,7 @@ def load_pipeline(
         scorer = Ranker(paths, plan["features"], threads)
     else:
         # Words count beside the scorer, after it.
-        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0})
+        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0, "asked": 0.0})
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
     rerankers: list[Stage] = [Opening(recall.popularity)]

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from penchant.language.projection import Projection
 from penchant.recall import covisitation, linear
 from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
 from penchant.recall.gather import Recall
-from penchant.recall.lexical import Lexical
 from penchant.recall.pairing import Pairing, Recent
 from penchant.recall.popularity import DAY, Popularity
-from penchant.recall.sequence import Sequence, quiet_session
+from penchant.recall.sequence import Sequence as SequenceSource
+from penchant.recall.sequence import quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
-from penchant.recall.text import Text
+from penchant.recall.text import Place, Text
 from penchant.recall.trending import Trending
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Times
 
+TUNED = "tuned"
 TRENDING = {"trending_1d": 1 * DAY, "trending_7d": 7 * DAY, "trending_30d": 30 * DAY}
 
 
@@ -38,6 +41,7 @@ class RecallPlan:
     sequence: tuple[str, ...] = ()
     covisitation: bool = True
     text: bool = False
+    tuned: bool = False
     quota: int = 100
     quotas: dict[str, int] = field(default_factory=dict)
     counted_until: float = 0.0
@@ -77,12 +81,15 @@ def assemble(
     columns: ItemColumns,
     vectors: Vectors,
     recent: Recent,
-    lexical: Lexical | None = None,
+    place: Place | None = None,
+    worded: Sequence[Source] = (),
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
 
-    `lexical` is no part of a plan: it learns nothing, and training asks nothing in words.
+    `place` brings what the encoder made of a text into the space of `vectors`.
+    `worded` are no part of a plan: they follow the catalogue and the log by themselves, and
+    training asks nothing in words.
     """
     sources: list[Source] = []
     for name in plan.linear:
@@ -116,16 +123,19 @@ def assemble(
             )
     text = None
     if plan.text:
-        text = Text("text", vectors)
+        text = Text("text", vectors, place)
         sources.append(text)
+    if plan.tuned:
+        rows = Vectors(folder.array(f"{TUNED}.vectors"))
+        sources.append(Text(TUNED, rows, Projection.load(folder, TUNED)))
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
-    asked = sources if lexical is None else [*sources, lexical]
+    asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
-    return Recall(sources, popularity, quotas, lexical)
+    return Recall(sources, popularity, quotas, worded)
 
 
-def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
+def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> SequenceSource:
     """Return one sequence source; new items of a text model get their row by `project`."""
     meta = folder.json(name)
     table, bias = folder.array(f"{name}.table"), folder.array(f"{name}.bias")
@@ -134,7 +144,7 @@ def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> Sequence:
     if meta["text"]:
         project = np.asarray(folder.array(f"{name}.project"))
         offset = np.asarray(folder.array(f"{name}.offset"))
-    return Sequence(
+    return SequenceSource(
         name,
         session,
         Vectors(table),

@@ -23,7 +23,7 @@ class Recall:
     `quotas` says how many items each source may propose. A source that raises, or whose turn comes
     after the deadline, is skipped and named in the notes: the request is answered without it. So is
     one that has kept another request waiting for long: that request is stuck, no other need be.
-    `lexical` is asked last, and has a column, only where the question has words.
+    `worded` are asked last, and have a column, only where the person used words.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class Recall:
         sources: Sequence[Source],
         popularity: Popularity,
         quotas: Mapping[str, int],
-        lexical: Source | None = None,
+        worded: Sequence[Source] = (),
     ) -> None:
         self._wordless = tuple(sources)
-        self.sources = self._wordless if lexical is None else (*sources, lexical)
+        self.sources = (*sources, *worded)
         self.popularity = popularity
         self.names = tuple(source.name for source in self.sources)
         self._quotas = dict(quotas)
@@ -60,7 +60,8 @@ class Recall:
         for no opinion. `deadline` is in seconds of time.monotonic(). With `query.only` the
         candidates are that list, whatever the sources propose.
         """
-        sources = self.sources if query.text else self._wordless
+        words = query.text or state.words is not None
+        sources = self.sources if words else self._wordless
         names = self.names[: len(sources)]
         found: list[Opinion | None] = []
         proposed: list[np.ndarray] = []

@@ -11,7 +11,8 @@ import polars as pl
 
 from penchant.interests.state import State
 from penchant.language.lexical import LexicalIndex
-from penchant.language.words import words
+from penchant.language.searchable import Words
+from penchant.language.words import name as name_of
 from penchant.recall.source import NotReady, Scores
 from penchant.store.log import Events
 from penchant.types import Floats, Query
@@ -27,10 +28,11 @@ _REMARK = re.compile(r"\s*[(\[\uff08].*$", re.DOTALL)
 class Lexical:
     """Scores by the share of a question's words that an item's text holds, weighed by rarity.
 
-    value = BM25(question, title + text) / the most BM25 can give the question, from 0 to 1; plus 1
-    where the words of the question are those of the item's title or id. Questions without words
-    have no answer and cost nothing: the index is made at the first that has some, from `changed`
-    (`store.Catalogue.changed`), and from then on takes in what changed before it answers. Making it
+    value = BM25(question, names + text) / the most BM25 can give the question, from 0 to 1; plus 1
+    where the words of the question are those of one of the item's names (its title in whatever
+    language, its id). Questions without words have no answer and cost nothing: the index is made at
+    the first that has some, from `changed` (`store.Catalogue.changed`), and from then on takes in
+    what changed before it answers. `searchable` says what is read of an item. Making the index
     takes a second for some 20,000 items: who waits longer than `WAIT` is answered without it.
     """
 
@@ -38,12 +40,12 @@ class Lexical:
         self,
         name: str,
         changed: Changed,
-        texts: Callable[[pl.DataFrame], Sequence[str]],
+        searchable: Callable[[pl.DataFrame], Sequence[Words]],
         get: Callable[[Sequence[int]], pl.DataFrame] | None = None,
     ) -> None:
         self.name = name
         self._changed = changed
-        self._texts = texts
+        self._searchable = searchable
         self._get = get
         self._lock, self._reading = threading.Lock(), threading.Lock()
         self._maker: threading.Thread | None = None
@@ -72,14 +74,14 @@ class Lexical:
         """Return values for the items that hold a word of the question; None without words."""
         if not query.text:
             return None
-        asked = words(query.text[:_LONGEST])
+        asked = name_of(query.text[:_LONGEST])
         if not asked:
             return None
         if self._known < self._told:
             self._catch_up()
         found, most = self._index.scores(query.text), self._index.most(query.text)
         values: Floats = found[: query.n_items] / np.float32(max(most, 1e-6))
-        named = [n for n in self._named.get(" ".join(asked), ()) if n < len(values)]
+        named = [n for n in self._named.get(asked, ()) if n < len(values)]
         values[named] += np.float32(NAMED)
         items = np.flatnonzero(values > 0).astype(np.int32)
         return Scores(values[items], items)
@@ -148,9 +150,8 @@ class Lexical:
 
     def _take_in(self, rows: pl.DataFrame) -> None:
         numbers = rows["number"].to_list()
-        titles = [title or "" for title in rows["title"].to_list()]
-        # The title twice: its words count for more, also where the template leaves it out.
-        texts = [f"{t}\n{text}" for t, text in zip(titles, self._texts(rows), strict=True)]
+        read = self._searchable(rows)
+        texts = [item.text for item in read]
         if self._after:
             self._index.update(numbers, texts)
         else:
@@ -159,13 +160,13 @@ class Lexical:
                 first[number] = text
             self._index = LexicalIndex(first)
         named = self._named
-        for number, title, item_id in zip(numbers, titles, rows["item_id"].to_list(), strict=True):
+        for number, item, item_id in zip(numbers, read, rows["item_id"].to_list(), strict=True):
             for name in self._names.get(number, ()):
                 named[name] = named[name] - {number}
                 if not named[name]:
                     del named[name]
-            said = {title, _REMARK.sub("", title), item_id}
-            names = tuple({" ".join(words(one)) for one in said} - {""})
+            said = {item_id, *item.names, *(_REMARK.sub("", one) for one in item.names)}
+            names = tuple({name_of(one[:_LONGEST]) for one in said} - {""})
             self._names[number] = names
             for name in names:
                 named[name] = named.get(name, frozenset()) | {number}

@@ -2,35 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from penchant.interests.state import DAY, State, interest
 from penchant.recall.source import Scores
 from penchant.store.log import Events
 from penchant.store.vectors import Vectors
-from penchant.types import Floats, Query
+from penchant.types import Floats, Ids, Query
+
+LAST = 10  # wanted items that an interest is made of
+DAYS_HALF = 7.0  # how fast it forgets
+MOMENTS_HALF = 3.0
+Place = Callable[[Floats], Floats]
+
+
+def fading(moments: npt.NDArray[Any], seconds: npt.NDArray[Any]) -> Floats:
+    """Return how much a wanted item counts, float32, by how long before the newest it was wanted.
+
+    2^(-moments / 3) * 2^(-days / 7); the newest counts one.
+    """
+    faded: Floats = _moments(moments) * np.exp2(-seconds / (DAYS_HALF * DAY)).astype(np.float32)
+    return faded
+
+
+def _moments(moments: npt.NDArray[Any]) -> Floats:
+    faded: Floats = np.exp2(-moments / np.float32(MOMENTS_HALF), dtype=np.float32)
+    return faded
 
 
 class Text:
     """Scores by the cosine between an item's text and the interest `h_t`, or the words asked.
 
-    `days_half` sets how fast the interest forgets; `last` how many wanted items it is made of.
-    New items are known the moment their vector is set: nothing is trained here.
+    `place` brings what the encoder made of a text, float32[n, d], into the space of `vectors`: unit
+    rows, NaN for what says nothing. Without it they are the same. New items are known the moment
+    their vector is set: nothing is trained here.
     """
 
     def __init__(
-        self, name: str, vectors: Vectors, *, days_half: float = 7.0, last: int = 10
+        self, name: str, vectors: Vectors, place: Place | None = None, *, last: int = LAST
     ) -> None:
         self.name = name
-        self._vectors = vectors
-        self._days_half = days_half
+        self.vectors = vectors
+        self._place = place
         self._last = last
         self._answered: tuple[Query, State, Scores | None] | None = None
 
     def wanted(self, state: State) -> Floats | None:
         """Return the unit vector float32[d] that items are compared with, None if there is none."""
         if state.words is not None:
-            return state.words
+            words = state.words if self._place is None else self._place(state.words[None])[0]
+            return words if np.isfinite(words[0]) else None
         liked = state.liked
         items = liked.items[-self._last :]
         if not len(items):
@@ -39,26 +64,35 @@ class Text:
         h = interest(
             items,
             liked.times[-self._last :],
-            liked.strengths[-self._last :] * np.exp2(-liked.moments[-self._last :] / 3.0),
+            liked.strengths[-self._last :] * _moments(liked.moments[-self._last :]),
             float(liked.times[-1]),
-            self._vectors.rows(items),
-            self._days_half * DAY,
+            self.vectors.rows(items),
+            DAYS_HALF * DAY,
         )
         norm = float(np.linalg.norm(h))
         return (h / norm).astype(np.float32) if norm > 1e-6 else None
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense cosine, NaN for items without text; None without history or words."""
-        if not self._vectors.dimension:
+        if not self.vectors.dimension:
             return None
         # The source of new items asks the same question again; it is the costliest there is.
         last = self._answered
         if last is not None and last[0] is query and last[1] is state:
             return last[2]
         wanted = self.wanted(state)
-        found = None if wanted is None else Scores(self._vectors.dot(wanted, query.n_items))
+        found = None if wanted is None else Scores(self.vectors.dot(wanted, query.n_items))
         self._answered = (query, state, found)
         return found
+
+    def learn_items(self, numbers: Ids, raw: Floats) -> None:
+        """Give items the vector of their text; `raw` is what the encoder made of each.
+
+        What is known already is not kept twice: each row costs in every answer.
+        """
+        rows = raw if self._place is None else self._place(raw)
+        fresh = self.vectors.differ(numbers, rows)
+        self.vectors.set(numbers[fresh], rows[fresh])
 
     def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: vectors follow the catalogue, the interest follows the log."""

@@ -105,6 +105,62 @@ def test_remakes_apart_a_title_occurs_once(shelf: pl.DataFrame) -> None:
     assert sorted(twice) == ["Dune", "True Grit"]
 
 
+def test_chinese_titles_and_sentences_are_chinese(shelf: pl.DataFrame) -> None:
+    titles, sentences = shelf["title_zh"], shelf["sentence_zh"]
+    assert sentences.is_unique().all()
+    assert sentences.str.len_chars().is_between(15, 40).all()
+    assert sentences.str.ends_with("。").all()
+    assert (sentences.str.count_matches("。") == 1).all()
+    twice = [title for title, n in Counter(titles).items() if n > 1]
+    assert sorted(twice) == ["大地惊雷", "女巫"]
+    # Names of one letter, and one that everybody knows by its letters.
+    assert [t for t in titles if re.search("[A-Za-z]", t)] == ["M就是凶手", "高大的T", "E.T.外星人"]
+    for text in (*titles, *sentences):
+        assert re.fullmatch(r"[\u4e00-\u9fff〇0-9A-Z，：；、？！。·.]+", text), text
+        assert text == text.strip()
+        # Simplified characters: each is in the standard set of 1980, or was added to it since.
+        assert [c for c in text if not gb2312(c)] == [], text
+
+
+def gb2312(character: str) -> bool:
+    try:
+        return bool(character.encode("gb2312"))
+    except UnicodeEncodeError:
+        return character in "·〇蹚"
+
+
+def test_chinese_sentences_are_their_own(shelf: pl.DataFrame) -> None:
+    def plain(text: str) -> str:
+        return re.sub(r"\W", "", text)
+
+    runs: Counter[str] = Counter()
+    for title, sentence in shelf.select("title_zh", "sentence_zh").iter_rows():
+        said = plain(sentence)
+        runs.update({said[i : i + 8] for i in range(len(said) - 7)})
+        assert len(title) == 1 or plain(title) not in said, title
+    assert max(runs.values()) == 1
+    openings = Counter(sentence[:4] for sentence in shelf["sentence_zh"])
+    assert max(openings.values()) <= 4
+
+
+@pytest.mark.parametrize(
+    ("item_id", "title"),
+    [
+        ("seven-samurai-1954", "七武士"),
+        ("gone-with-the-wind-1939", "乱世佳人"),
+        ("the-shawshank-redemption-1994", "肖申克的救赎"),
+        ("farewell-my-concubine-1993", "霸王别姬"),
+        ("up-2009", "飞屋环游记"),
+        ("capernaum-2018", "何以为家"),
+        ("her-2013", "她"),
+    ],
+)
+def test_chinese_titles_are_those_of_the_mainland(
+    shelf: pl.DataFrame, item_id: str, title: str
+) -> None:
+    assert shelf.row(by_predicate=pl.col("item_id") == item_id, named=True)["title_zh"] == title
+
+
 @pytest.mark.parametrize(
     ("item_id", "director", "country"),
     [
@@ -149,7 +205,10 @@ def test_films_become_items_and_links(shelf: pl.DataFrame) -> None:
     assert row["title"] == "Alien"
     assert row["category"] == "science fiction"
     assert row["tags"][:2] == ["science fiction", "horror"]
-    assert json.loads(row["attributes"])["director"] == "Ridley Scott"
+    attributes = json.loads(row["attributes"])
+    assert attributes["director"] == "Ridley Scott"
+    assert attributes["title_zh"] == "异形"
+    assert attributes["sentence_zh"].endswith("。")
     graph = links()
     assert graph.columns == ["head", "relation", "tail", "weight"]
     assert set(graph["head"]) == set(shelf["item_id"])

@@ -26,6 +26,9 @@ class Hashing:
         self.encoded: list[str] = []
         self.lock = threading.Lock()
 
+    def reads(self, text: str) -> bool:
+        return text != "?"
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         with self.lock:
             self.encoded.extend(texts)

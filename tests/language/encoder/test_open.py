@@ -8,9 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from penchant.language.encoder.cache import CachedEncoder
-from penchant.language.encoder.open import EncoderConfig, open_encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import WeightsMissing
+from penchant.language.template import TextConfig
 
 
 def test_the_default_is_the_sentence_encoder_behind_a_cache(
@@ -45,6 +46,20 @@ def test_an_endpoint(embedding_server: Any, tmp_path: Path) -> None:
     assert "mine" not in repr(config)
     encoder.close()
     encoder.encoder.close()
+
+
+def test_what_only_search_by_words_reads_changes_no_vectors() -> None:
+    config = EncoderConfig()
+    spaces = {
+        text_space(config, text)
+        for text in (
+            TextConfig(),
+            TextConfig(search=("{title}",)),
+            TextConfig(names=("title_zh", "aliases")),
+        )
+    }
+    assert len(spaces) == 1
+    assert text_space(config, TextConfig(parts=("{title}",))) not in spaces
 
 
 def test_wrong_settings_are_refused() -> None:

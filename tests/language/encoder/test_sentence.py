@@ -144,3 +144,24 @@ print(sorted(heavy & set(sys.modules)))
         check=True,
     )
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a quiet western", True),
+        ("crème brûlée", True),
+        ("42", True),
+        ("🚀 ok", True),
+        ("你好 world", True),
+        ("七武士 samurai film", True),
+        ("七武士", False),
+        ("三人", False),  # the vocabulary has these two, and few others of Chinese
+        ("中文标题：星际旅行者的回忆录", False),
+        ("a word and 星际旅行者的回忆录", False),
+        ("🚀", False),
+        ("", False),
+    ],
+)
+def test_a_script_of_which_the_vocabulary_lacks_most_is_not_read(encoder, text, read) -> None:
+    assert encoder.reads(text) is read

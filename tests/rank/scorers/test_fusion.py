@@ -12,7 +12,7 @@ from penchant.rank.scorers.fusion import Fusion, normalised
 from penchant.rank.scorers.newcomer import ForNewcomers
 from penchant.rank.scorers.terms import CROWD as CROWD_TERM
 from penchant.rank.scorers.terms import FOUND, SCALE, START, WORDS, terms
-from penchant.rank.scorers.words import ASKED, SAID, WEIGHT, ForWords
+from penchant.rank.scorers.words import ALONE, ASKED, LEAST, SAID, WEIGHT, ForWords
 from penchant.types import Candidates
 
 NAN = float("nan")
@@ -133,14 +133,40 @@ def asked(found: list[float]) -> Candidates:
     return pool(rows, ("extra", "lexical"))
 
 
-def test_the_share_of_the_words_counts_without_a_language_model() -> None:
-    found = asked([NAN, 0.1, 0.4])
+@pytest.mark.parametrize(
+    ("shares", "weighed"),
+    [
+        ([NAN, 0.1, 0.4], [0, 0.25, 1]),
+        ([NAN, 0.03, 0.12], [0, 0.25, 1]),  # a question of many words, few of them found
+        ([NAN, 0.01, 0.02], [0, 0.01 / LEAST, 0.02 / LEAST]),  # words that mean nothing
+    ],
+)
+def test_where_meaning_is_not_known_the_words_alone_tell(shares, weighed) -> None:
+    found = asked(shares)
     scored = ForWords(ByExtra())(query(text="a saloon"), state(["w1"]), found)
     z = normalised(found.features[:, :1])[:, 0]
-    np.testing.assert_allclose(scored.scores, z + WEIGHT * np.array([0, 0.1, 0.4]), rtol=1e-5)
+    np.testing.assert_allclose(scored.scores, z + ALONE * np.array(weighed), rtol=1e-5)
     np.testing.assert_allclose(
-        scored.features[:, scored.names.index("term:found")], WEIGHT * np.array([0, 0.1, 0.4])
+        scored.features[:, scored.names.index("term:found")], ALONE * np.array(weighed), rtol=1e-6
     )
+
+
+def test_beside_meaning_the_share_of_the_words_counts_as_it_is() -> None:
+    found = pool([[5, 0.1, NAN], [4, 0.2, 0.1], [3, 0.3, 0.4]], ("extra", "text", "lexical"))
+    person = state(["w1"], words=vectors()[0])
+    scored = ForWords(ByExtra())(query(text="a saloon"), person, found)
+    own, near = normalised(found.features[:, :2]).T
+    shares = np.array([0, 0.1, 0.4])
+    np.testing.assert_allclose(scored.scores, own + ASKED * near + WEIGHT * shares, rtol=1e-5)
+
+
+def test_without_a_known_word_meaning_alone_tells() -> None:
+    none = pool([[5, 0.1, NAN], [4, 0.2, NAN], [3, 0.9, NAN]], ("extra", "text", "lexical"))
+    person = state(["w1"], words=vectors()[0])
+    scored = ForWords(ByExtra())(query(text="zzz"), person, none)
+    own, near = normalised(none.features[:, :2]).T
+    np.testing.assert_allclose(scored.scores, own + ASKED * near, rtol=1e-5)
+    assert not scored.features[:, scored.names.index("term:found")].any()
 
 
 @pytest.mark.parametrize("share", [0.99, 0.2])
@@ -162,11 +188,13 @@ def test_what_bears_the_name_comes_first_whatever_else_speaks_for_others(share: 
 def test_where_all_bear_the_name_nobody_is_lifted() -> None:
     scored = ForWords(ByExtra())(query(text="x"), state([]), asked([1.5, 1.5, 1.5]))
     np.testing.assert_allclose(
-        scored.scores, normalised(asked([1, 1, 1]).features[:, :1])[:, 0] + 0.5 * WEIGHT, rtol=1e-5
+        scored.scores, normalised(asked([1, 1, 1]).features[:, :1])[:, 0] + ALONE, rtol=1e-5
     )
 
 
 def test_who_scored_is_told_with_the_words() -> None:
     stage = ForWords(ByExtra())
-    assert stage.scored_by(query(text="x"), state([])) == ("words", "by extra")
+    read = state([], words=vectors()[0])
+    assert stage.scored_by(query(text="x"), read) == ("words", "by extra")
+    assert stage.scored_by(query(text="x"), state([])) == ("found", "by extra")
     assert stage.scored_by(query(), state([])) == ("by extra",)

@@ -2,7 +2,9 @@
 
 One line of `films.jsonl` is one film. Titles, years, countries and directors are facts; the country
 is that of the main production, Germany stands for both German states. Descriptions say what only
-this film is about, so that the distance between two texts means something.
+this film is about, so that the distance between two texts means something. The Chinese title is the
+usual one of the mainland, or a translation; the Chinese sentence was written beside the English
+one, not translated from it.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ FILMS: Mapping[str, Any] = {
     "genres": pl.List(pl.String),
     "themes": pl.List(pl.String),
     "description": pl.String,
+    "title_zh": pl.String,
+    "sentence_zh": pl.String,
 }
 KINDS = ("genre", "theme", "director", "decade", "country")
 # A director of one film, or a country of one, is a name that no taste can be about.
@@ -46,7 +50,8 @@ def films() -> pl.DataFrame:
 def items(released: pl.Series) -> pl.DataFrame:
     """Return the films as items of a catalogue; `released` says when each joined the shelf.
 
-    The category is the first genre, the tags are genres and themes, the rest goes to `attributes`.
+    The category is the first genre, the tags are genres and themes, the rest goes to `attributes`,
+    the Chinese title and sentence too: search by words reads them, the default encoder does not.
     """
     shelf = films()
     attributes = [
@@ -58,6 +63,8 @@ def items(released: pl.Series) -> pl.DataFrame:
                 "director": row["director"],
                 "genres": row["genres"],
                 "themes": row["themes"],
+                "title_zh": row["title_zh"],
+                "sentence_zh": row["sentence_zh"],
             },
             ensure_ascii=False,
         )

@@ -74,6 +74,10 @@ class CachedEncoder:
         """The length of a vector."""
         return self.encoder.dimension
 
+    def reads(self, text: str) -> bool:
+        """Return what the encoder behind it says."""
+        return self.encoder.reads(text)
+
     def encode(
         self, texts: Sequence[str], progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:

@@ -28,6 +28,10 @@ class Encoder(Protocol):
         """The length of a vector."""
         ...
 
+    def reads(self, text: str) -> bool:
+        """Return whether the encoder knows what a text is written in, so that a vector says it."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the vectors of `texts`, float32[n, dimension], in their order."""
         ...

@@ -65,6 +65,10 @@ class EndpointEncoder:
             self._dimension = self._ask(["dimension"]).shape[1]
         return self._dimension
 
+    def reads(self, text: str) -> bool:
+        """Return whether there is a letter or a digit: what the model knows cannot be seen."""
+        return any(map(str.isalnum, text[: self.characters]))
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return float32[n, dimension]: unit rows, zeros for blank texts, which are not sent.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,10 @@ _ROWS = 32
 _TOKENS = 4096
 # No language of the tokenizer has tokens this long on average; bounds the cost of a 10 MB text.
 _CHARACTERS_PER_TOKEN = 32
+_UNREAD = 1 / 3
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# The most frequent of Chinese texts: who reads it knows most of them.
+_COMMON = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之"
 
 
 class EncoderDamaged(Error):
@@ -68,6 +73,8 @@ class SentenceEncoder:
         self._tokenizer = Tokenizer.from_buffer(_checked(self.folder, "tokenizer.json", meta))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
+        common = self._tokenizer.encode(_COMMON).ids
+        self._chinese = common.count(self._unknown) < _UNREAD * len(common)
         self._session = _session(_checked(self.folder, meta["models"][precision], meta))
 
     @classmethod
@@ -93,6 +100,25 @@ class SentenceEncoder:
     def dimension(self) -> int:
         """The length of a vector."""
         return self._dimension
+
+    def reads(self, text: str) -> bool:
+        """Return whether less than a third of the letters that are read are unknown.
+
+        A vocabulary of English has some hundred Chinese characters, of names: where it lacks the
+        common ones, none counts as known. What is left in between says nothing of a sentence.
+        """
+        (cleaned,) = normal_all([text], self.max_tokens * _CHARACTERS_PER_TOKEN)
+        found = self._tokenizer.encode(cleaned)
+        letters = [0, 0]
+        for token, special, (start, end) in zip(
+            found.ids, found.special_tokens_mask, found.offsets, strict=True
+        ):
+            if not special or end > start:
+                said = cleaned[start:end]
+                strange = token == self._unknown or (not self._chinese and bool(_HAN.search(said)))
+                letters[strange] += sum(map(str.isalnum, said))
+        known, unknown = letters
+        return known > 0 and unknown < _UNREAD * (known + unknown)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return float32[n, dimension]: unit rows, or zeros where there is nothing to read."""

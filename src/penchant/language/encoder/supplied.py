@@ -82,6 +82,13 @@ class SuppliedEncoder:
         """The length of a vector."""
         return int(self._rows.shape[1])
 
+    def reads(self, text: str) -> bool:
+        """Return whether there is a vector for the text, or an encoder for others that reads it."""
+        (cleaned,) = normal_all([text], _CHARACTERS)
+        if cleaned in self._place:
+            return True
+        return self._otherwise is not None and self._otherwise.reads(cleaned)
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return float32[n, dimension]: the supplied unit rows, zeros for what is not known."""
         cleaned = normal_all(texts, _CHARACTERS)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penchant.learn.config import SourcesConfig
 from penchant.learn.sources import linear
 from penchant.learn.view import View
-from penchant.recall.assemble import RecallPlan, fit_covisitation
+from penchant.recall.assemble import TUNED, RecallPlan, fit_covisitation
 from penchant.recall.linear import Recency
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats, Tell
 
 if TYPE_CHECKING:
     from penchant.learn.sources.sequence import SequenceLearner
+    from penchant.learn.tuning.projection import ProjectionLearner
 
 Curve = Callable[[str, float, int], None]
 
@@ -22,21 +23,39 @@ Curve = Callable[[str, float, int], None]
 class SourcesLearner:
     """Fits all sources; a second `fit` refits the closed forms and continues the networks."""
 
-    def __init__(self, config: SourcesConfig, n_items: int, vectors: Floats | None) -> None:
+    def __init__(
+        self,
+        config: SourcesConfig,
+        n_items: int,
+        vectors: Floats | None,
+        raw: Floats | None = None,
+    ) -> None:
         self.config = config
         self.networks = _networks(config, n_items, vectors) if config.networks else []
+        self.tuned = _tuned(config, raw)
         self._text = vectors is not None
 
     def names(self) -> tuple[str, ...]:
         """Return the networks, which cost time in training and in every answer."""
-        return tuple(network.name for network in self.networks)
+        return tuple(network.name for network in self._learned())
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a plan says of the networks that are left."""
+        return {
+            "sequence": tuple(network.name for network in self.networks),
+            "tuned": self.tuned is not None,
+        }
 
     def drop(self, names: Sequence[str]) -> None:
         """Leave out networks that did not pay."""
         self.networks = [network for network in self.networks if network.name not in names]
+        if self.tuned is not None and self.tuned.name in names:
+            self.tuned = None
 
-    def read(self, vectors: Floats | None) -> None:
-        """Have networks on texts go on with these vectors: items say more than they did."""
+    def read(self, vectors: Floats | None, raw: Floats | None) -> None:
+        """Have what learns from texts go on with these vectors: items say more than they did."""
+        if self.tuned is not None and raw is not None:
+            self.tuned.read(raw)
         for network in self.networks:
             if network.vectors is not None and vectors is not None:
                 network.read(vectors)
@@ -71,19 +90,22 @@ class SourcesLearner:
                 threads=config.threads,
             )
             names = ("factors",)
-        for network in self.networks:
+        for network in self._learned():
             network.fit(view, share, progress, curve)
             network.save(folder)
         ordered, _ = view.by_user()
         fit_covisitation(ordered.users, ordered.items, ordered.times, view.n_items, folder)
         plan = RecallPlan(
             linear=names,
-            sequence=tuple(network.name for network in self.networks),
             text=self._text,
             quota=config.quota,
+            **self.kept(),
         )
         plan.save(folder)
         return plan
+
+    def _learned(self) -> list[SequenceLearner | ProjectionLearner]:
+        return [*self.networks, *([] if self.tuned is None else [self.tuned])]
 
 
 def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> list[SequenceLearner]:
@@ -104,3 +126,11 @@ def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> li
             )
         )
     return networks
+
+
+def _tuned(config: SourcesConfig, raw: Floats | None) -> ProjectionLearner | None:
+    if config.tuned is None or raw is None:
+        return None
+    from penchant.learn.tuning.projection import ProjectionLearner
+
+    return ProjectionLearner(TUNED, config.tuned, raw, seed=config.seed + 2)

@@ -15,10 +15,11 @@ import numpy as np
 import polars as pl
 
 from penchant.ingest.kinds import Kinds
-from penchant.interests.history import stateless, wanted_before
+from penchant.interests.history import others_learn, stateless, wanted_before
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
+from penchant.language.searchable import Searchable
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
 from penchant.rank.answer.experiments import policies
@@ -29,9 +30,12 @@ from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
 from penchant.rank.pipeline import load_pipeline
+from penchant.recall.asked import Asked
 from penchant.recall.assemble import RecallPlan, fit_covisitation
+from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
+from penchant.recall.source import Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.impressions import Impressions
@@ -91,11 +95,22 @@ class Loading:
         self.texts = ItemTexts(text, store.said)
         self._space = text_space(config, text)
         # It follows the catalogue and the reviews alone.
-        self.lexical = Lexical("lexical", store.catalogue.changed, self.texts, store.catalogue.get)
+        searchable = Searchable(text)
+        self.lexical = Lexical(
+            "lexical",
+            store.catalogue.changed,
+            lambda rows: searchable(self.texts.reviewed(rows)),
+            store.catalogue.get,
+        )
         self._encoder: Encoder | None = None
         if config.model != "none":
             cache = store.directory / VECTORS
             self._encoder = open_encoder(config, cache, read_only=store.read_only)
+        # They follow the log alone.
+        self.led = Led(lambda events: others_learn(kinds, events))
+        self._worded: tuple[Source, ...] = (self.lexical,)
+        if self._encoder is not None:
+            self._worded = (self.lexical, Asked("asked", self.led, self._encoder.encode))
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
         # Following the answers costs time with each of them: not where nobody is answered by it.
         asked = policies(store.settings)
@@ -240,7 +255,7 @@ class Loading:
             recent=pasts,
             texts=self._encoder is not None,
             encoder=self._encoder,
-            lexical=self.lexical,
+            worded=self._worded,
             feedback=(
                 (lambda vectors: self._told(snapshot, columns, vectors, position))
                 if self._follows

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from penchant.ingest.kinds import Kinds
+from penchant.interests.history import others_learn
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.loading import UNTRAINED, Loaded, Loading
 from penchant.rank.answer.rereading import Rereading
@@ -145,6 +146,8 @@ class Replica:
         self._columns.apply(tail.items)
         self._rereading.begin(tail)
         self._loading.lexical.outdated()
+        self._loading.led.clear()
+        self._loading.led.fold(tail.events)
         self._heard = Heard(self._wanted(tail.events))
         heard = self._heard.after(0)
         self._popularity = Popularity(heard.items, heard.times)
@@ -163,6 +166,7 @@ class Replica:
             if loaded.served.feedback is not None:
                 loaded.served.feedback.rates.categorise(self._columns.category[: self._columns.n])
         self._loading.learn_items(loaded.served, self._rereading.fold(tail))
+        self._loading.led.fold(tail.events, without=tail.retracted_users)
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
         if tail.retracted:
@@ -197,10 +201,12 @@ class Replica:
         """
         users = tail.retracted_users
         others = _take(wanted, ~np.isin(wanted.users, users))
-        own = [self._heard.of(users)]
+        own, did = [self._heard.of(users)], []
         for user in users.tolist():
-            events = self._wanted(self._store.log.history(user, EVERYTHING, np.inf))
+            did.append(self._store.log.history(user, EVERYTHING, np.inf))
+            events = self._wanted(did[-1])
             own.append(_take(events, events.offsets <= tail.position.event_offset))
+        self._loading.led.replace(users, did, tail.position.event_offset)
         self._heard.replace(users, joined([others, *own[1:]]))
         heard = self._heard.after(0)
         self._popularity.fold(heard.items, heard.times, anew=True)
@@ -327,9 +333,7 @@ class Replica:
         )
 
     def _wanted(self, events: Events) -> Events:
-        strengths = self._kinds.strength(events.kind_names, events.kinds, events.values)
-        keep = (strengths >= self._kinds.config.wanted_from) & (events.items >= 0)
-        return _take(events, keep & (events.shared > 0))
+        return _take(events, others_learn(self._kinds, events))
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -6,7 +6,7 @@ network on texts the row, that the snapshot would have given it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,11 @@ from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.recall.assemble import RecallPlan, assemble
-from penchant.recall.lexical import Lexical
 from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
-from penchant.recall.sequence import Sequence
+from penchant.recall.sequence import Sequence as SequenceSource
+from penchant.recall.source import Source
+from penchant.recall.text import Text
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
@@ -44,18 +45,20 @@ class Served:
     derived: Derived | None = None
 
     def words(self, text: str | None) -> Floats | None:
-        """Return the unit vector float32[d] of what somebody said, None where it says nothing.
+        """Return what the encoder makes of what somebody said, None where it says nothing.
 
-        Words that cannot be encoded now (an endpoint that is down) say nothing either: the rest of
-        the question is answered.
+        Words in a script that the encoder does not read say nothing, nor do those that cannot be
+        encoded now (an endpoint that is down): the rest of the question is answered.
         """
         if text is None or not text.strip() or self.encoder is None or not self.vectors.dimension:
             return None
+        if not self.encoder.reads(text):
+            return None
         try:
-            vector = self._placed(self.encoder.encode([text]))[0]
+            vector: Floats = self.encoder.encode([text])[0]
         except Error:
             return None
-        return vector if bool(np.isfinite(vector).all()) else None
+        return vector if bool(vector.any()) else None
 
     def learn_items(self, numbers: Ids, raw: Floats) -> None:
         """Give items their text vector, and with it a place in every source that reads texts.
@@ -66,21 +69,16 @@ class Served:
         """
         if self.derived is not None:
             self.derived.learn(numbers, raw)
-        rows = self._placed(raw)
+        raw = raw.astype(np.float32)
+        raw[np.abs(raw).max(axis=1) == 0] = np.nan
+        rows = raw if self.whitening is None else self.whitening(raw)
         fresh = self.vectors.differ(numbers, rows)
-        numbers, rows = numbers[fresh], rows[fresh]
-        self.vectors.set(numbers, rows)
         for source in self.pipeline.recall.sources:
-            if isinstance(source, Sequence):
-                source.learn_items(numbers, rows)
-
-    def _placed(self, raw: Floats) -> Floats:
-        """Return what an encoder made in the space of `vectors`, rows of NaN for empty texts."""
-        if self.whitening is not None:
-            return self.whitening(raw)
-        rows = raw.astype(np.float32)
-        rows[np.abs(rows).max(axis=1) == 0] = np.nan
-        return rows
+            if isinstance(source, SequenceSource):
+                source.learn_items(numbers[fresh], rows[fresh])
+            elif isinstance(source, Text) and source.vectors is not self.vectors:
+                source.learn_items(numbers, raw)
+        self.vectors.set(numbers[fresh], rows[fresh])
 
 
 def load(
@@ -92,7 +90,7 @@ def load(
     recent: Recent,
     texts: bool,
     encoder: Encoder | None = None,
-    lexical: Lexical | None = None,
+    worded: Sequence[Source] = (),
     feedback: Callable[[Vectors], Feedback] | None = None,
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
@@ -110,8 +108,9 @@ def load(
         popularity=popularity,
         columns=columns,
         vectors=vectors,
+        place=whitening,
         recent=recent,
-        lexical=lexical,
+        worded=worded,
     )
     told = None if feedback is None else feedback(vectors)
     model = Categories.load(folder) if texts else None

@@ -18,10 +18,12 @@ import numpy as np
 
 from penchant.rank.explain.sentences import (
     AGE,
+    ASKERS,
     CATEGORIES,
     CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
     CHOSEN_WHEN_SHOWN,
+    DESCRIBED,
     HISTORY,
     LATER_PAGE,
     LETTERS,
@@ -45,6 +47,7 @@ from penchant.rank.scorers.terms import (
     FOLLOWED,
     FOUND,
     LATER,
+    LED,
     SCALE,
     START,
     WORDS,
@@ -60,7 +63,9 @@ CAUSES = {
     "after": "what others chose next",
     "together": "what others chose together with it",
     "lexical": LETTERS,
+    "asked": ASKERS,
     "text": TASTE,
+    "tuned": DESCRIBED,
     "affinity": TASTE,
     "trending": POPULAR,
     "popular": POPULAR,
@@ -72,10 +77,26 @@ CAUSES = {
 }
 _OF_THE_PAST = frozenset(
     CAUSES[name]
-    for name in ("linear", "sequence", "sequence_text", "after", "together", "text", "category")
+    for name in (
+        "linear",
+        "sequence",
+        "sequence_text",
+        "after",
+        "together",
+        "text",
+        "tuned",
+        "category",
+    )
 ) | {PERSON}
 _MONTH = float(np.log1p(30.0))  # features hold the logarithm of days
-_MEANING = ("text", "text_rank", "text_gap")  # what is compared with words where there are any
+_MEANING = (
+    "text",
+    "text_rank",
+    "text_gap",
+    "tuned",
+    "tuned_rank",
+    "tuned_gap",
+)  # what is compared with words where there are any
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +166,7 @@ def contributions(
     parts = terms(shown.names, shown.row)
     scale, start = parts.pop(SCALE, 1.0), parts.pop(START, 0.0)
     words, found_words = parts.pop(WORDS, 0.0), parts.pop(FOUND, 0.0)
+    led = parts.pop(LED, 0.0)
     later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
     answered, followed = parts.pop(ANSWERED, 0.0), parts.pop(FOLLOWED, 0.0)
     in_context = parts.pop(IN_CONTEXT, 0.0)
@@ -162,7 +184,7 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        rest = words + found_words + later + crowd + answered + in_context + followed
+        rest = words + found_words + led + later + crowd + answered + in_context + followed
         causes[TREES] += shown.score - rest
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
@@ -172,6 +194,7 @@ def contributions(
         causes[lately(next(iter(shown.scored_by)))] += crowd
     causes[WORDS_CAUSE] += words
     causes[LETTERS] += found_words
+    causes[ASKERS] += led
     causes[CHOSEN_WHEN_SHOWN] += answered
     causes[CHOSEN_IN_CONTEXT] += in_context
     causes[TASTE] += followed

@@ -9,8 +9,10 @@ from penchant.types import Reason
 HISTORY = "what goes with your history"
 STEPS = "what your last steps point to"
 TASTE = "close in meaning to what you chose"
+DESCRIBED = "by its description, what goes with what you chose"
 WORDS_CAUSE = "close in meaning to your words"
 LETTERS = "the very words you used"
+ASKERS = "what others took who asked in words like yours"
 POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
@@ -36,8 +38,10 @@ _CLAUSES = {
     "what others chose next": "others chose it next",
     "what others chose together with it": "others chose it together with what you chose",
     TASTE: "it is close in meaning to what you chose",
+    DESCRIBED: "its description goes with what you chose",
     WORDS_CAUSE: "it is close in meaning to your words",
     LETTERS: "your words are in its text",
+    ASKERS: "others took it who asked in words like yours",
     POPULAR: "many want it now",
     CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
     CHOSEN_IN_CONTEXT: "it is chosen more in circumstances like these",

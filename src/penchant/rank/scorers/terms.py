@@ -15,6 +15,7 @@ from penchant.types import Candidates, Floats
 
 PREFIX = "term:"
 WORDS, FOUND = "words", "found"  # nearness to what was asked for, and its very words
+LED = "led"  # what others wanted after like words
 CROWD = "crowd"  # what many chose, beside what the scorer says of a newcomer
 SCALE, START = "scale", "start"  # scorer's own score = scale * what its trees say + start
 ANSWERED = "answered"  # how often it is answered when it is shown

@@ -1,0 +1,322 @@
+"""Tuning on a frozen model: a small layer that brings texts together which the same people want.
+
+What is served is what is learned: the interest of a person is the fading mean of the vectors of
+their last items (`recall.text.fading`), and the softmax of its cosines over the catalogue shall
+find what the person wanted next, items of one moment being a set. A bias for each item takes up
+popularity and is thrown away, so that vectors say what goes together and not what sells. Negatives
+are shared by a batch, half of them drawn evenly, half as they are wanted, with the logQ correction
+(Yi et al. 2019); what a person has already is no negative, as it is never shown.
+
+Most of what keeps it honest for items without events is dropout of the whitened sentence vector: a
+layer that may not rely on any one direction cannot learn items by heart.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from penchant.language.projection import Projection
+from penchant.language.whitening import Whitening
+from penchant.learn.config import ProjectionConfig
+from penchant.learn.sources.sequence import Dropout, pace
+from penchant.learn.view import View
+from penchant.measure.ranking import Lists, hits, ndcg
+from penchant.recall.text import LAST, fading
+from penchant.store.artefacts import Artefacts
+from penchant.types import Floats, Ids, Tell
+
+Curve = Callable[[str, float, int], None]
+
+
+class Layer(nn.Module):
+    """Whitened rows of length sqrt(w) in, unit rows out; begins as the plain whitening."""
+
+    def __init__(self, width: int, config: ProjectionConfig) -> None:
+        super().__init__()
+        k = min(config.dimension, width)
+        self.linear = nn.Linear(width, k, bias=False)
+        self.hidden = nn.Linear(width, config.hidden)
+        self.out = nn.Linear(config.hidden, k, bias=False)
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.eye(k, width))
+            self.out.weight.zero_()
+        self.blur = Dropout(config.input_dropout)
+        self.drop = Dropout(config.dropout)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return float[n, k]."""
+        z = self.blur(z)
+        bent: Tensor = self.linear(z) + self.out(self.drop(F.silu(self.hidden(z))))
+        return F.normalize(bent, dim=1)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What was wanted next, and after what: event e of `target` came after `history[e]`.
+
+    `items` int64[events] are those of a view ordered by person and time; `history` int64[n, LAST]
+    are places in it, -1 where the past is shorter, `weights` float32[n, LAST] add up to one.
+    """
+
+    items: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    moment: npt.NDArray[np.int64]
+    history: npt.NDArray[np.int64]
+    weights: Floats
+
+    @classmethod
+    def of(cls, view: View, known: npt.NDArray[np.bool_], since: float = -math.inf) -> Examples:
+        """Return the examples of wanted events from `since` on, of items that are `known`."""
+        ordered, starts = view.by_user()
+        if len(ordered):
+            ordered = ordered.where(known[ordered.items])
+            ordered, starts = ordered.by_user()
+        items, times = ordered.items.astype(np.int64), ordered.times
+        n = len(items)
+        person = np.repeat(starts[:-1], np.diff(starts))  # where each event's person begins
+        new = np.ones(n, dtype=np.bool_)
+        new[1:] = (times[1:] != times[:-1]) | (person[1:] != person[:-1])
+        moment = np.cumsum(new) - 1
+        first = np.flatnonzero(new)[moment]  # where each event's moment begins
+        target = np.flatnonzero((first > person) & (times >= since))
+        history = first[target][:, None] - np.arange(LAST, 0, -1)[None]
+        inside = history >= person[target][:, None]
+        place = np.where(inside, history, 0)
+        newest = first[target] - 1
+        weights = np.where(
+            inside,
+            fading(
+                (moment[newest][:, None] - moment[place]).astype(np.float32),
+                times[newest][:, None] - times[place],
+            ),
+            np.float32(0.0),
+        )
+        weights /= weights.sum(axis=1, keepdims=True)
+        return cls(items, target, moment, np.where(inside, history, -1), weights)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def few(self, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Return the numbers of the examples in random order, at most `most` of each moment."""
+        order = rng.permutation(len(self.target))
+        by_moment = order[np.argsort(self.moment[self.target[order]], kind="stable")]
+        of = self.moment[self.target[by_moment]]
+        new = np.flatnonzero(np.diff(of, prepend=-1) != 0)
+        rank = np.arange(len(of)) - np.repeat(new, np.diff(np.append(new, len(of))))
+        kept = by_moment[rank < most]
+        shuffled: npt.NDArray[np.int64] = rng.permutation(kept)
+        return shuffled
+
+
+class ProjectionLearner:
+    """Fits the layer on the wanted events of a view; `fit` again continues from its weights.
+
+    `raw` float32[n_items, d] are the vectors of the frozen encoder, NaN for items without text.
+    """
+
+    def __init__(
+        self, name: str, config: ProjectionConfig, raw: Floats, *, seed: int, threads: int = 0
+    ) -> None:
+        torch.manual_seed(seed)
+        self.name = name
+        self.config = config
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.whitening = Whitening.fit(raw, raw.shape[1])
+        self.read(raw)
+        self.layer = Layer(self.white.shape[1], config).to(self.device)
+        self.bias = nn.Parameter(torch.zeros(len(raw), device=self.device))
+        self.sharpness = nn.Parameter(
+            torch.tensor(math.log(1.0 / config.temperature), device=self.device)
+        )
+        self._rng = np.random.default_rng(seed)
+
+    def read(self, raw: Floats) -> None:
+        """Go on with other text vectors, float32[n_items, d]."""
+        self.raw = raw
+        self.known: npt.NDArray[np.bool_] = np.isfinite(raw[:, 0])
+        white = np.nan_to_num(self.whitening(raw))
+        white *= np.float32(np.sqrt(white.shape[1]))
+        self.white = torch.from_numpy(white).to(self.device)
+
+    def fit(
+        self,
+        view: View,
+        share: float = 1.0,
+        progress: Tell | None = None,
+        curve: Curve | None = None,
+    ) -> list[float]:
+        """Train for `share` of the epochs; return the NDCG@10 of the newest events after each.
+
+        The first figure is that of the whitening alone, or of the weights it continues from. With
+        `share` of one the epoch that did best on the newest tenth of the events is kept; a
+        continued training learns from these too, and ends where it ends.
+        """
+        config = self.config
+        validated = share >= 1.0
+        begin = view.newest(config.validation) if validated else math.inf
+        past = Examples.of(view.before(begin), self.known)
+        if not len(past):
+            return []
+        judged = Examples.of(view, self.known, begin) if validated else None
+        measured = [] if judged is None else [self.measure(judged)]
+        best, kept = measured[0] if measured else -1.0, copy.deepcopy(self.layer.state_dict())
+        counts = np.bincount(past.items, minlength=view.n_items).astype(np.float64)
+        optimiser = torch.optim.AdamW(
+            [
+                {"params": self.layer.parameters(), "weight_decay": config.weight_decay, "x": 1.0},
+                {"params": [self.bias, self.sharpness], "weight_decay": 0.0, "x": 10.0},
+            ],
+            lr=config.learning_rate,
+        )
+        epochs = max(1, round(config.epochs * share))
+        allowed = config.most_seconds * max(share, 0.2)
+        steps = epochs * max(1, min(config.examples, len(past)) // config.batch)
+        began, step, worse = time.monotonic(), 0, 0
+        for epoch in range(epochs):
+            self.layer.train()
+            losses = []
+            for batch in self._batches(past):
+                done, spent = step / steps, (time.monotonic() - began) / allowed
+                rate = pace(spent if spent > done + 0.05 else done)
+                for group in optimiser.param_groups:
+                    group["lr"] = config.learning_rate * rate * group["x"]
+                loss = self._loss(past, batch, counts)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
+                nn.utils.clip_grad_norm_(self.layer.parameters(), 1.0)
+                optimiser.step()
+                losses.append(float(loss.detach()))
+                step += 1
+            mean = float(np.mean(losses))
+            if not math.isfinite(mean):
+                break  # what was best so far is kept
+            if curve is not None:
+                curve(self.name, mean, epoch + 1)
+            if progress is not None:
+                progress(f"{self.name} epoch {epoch + 1}/{epochs}", mean)
+            if judged is not None:
+                measured.append(self.measure(judged))
+                if curve is not None:
+                    curve(f"{self.name} NDCG@10", measured[-1], epoch + 1)
+                worse = 0 if measured[-1] > best else worse + 1
+                if measured[-1] > best:
+                    best, kept = measured[-1], copy.deepcopy(self.layer.state_dict())
+            if worse > config.patience or time.monotonic() - began > allowed:
+                break
+        if judged is not None:
+            self.layer.load_state_dict(kept)
+        return measured
+
+    def measure(self, examples: Examples, most: int = 2000) -> float:
+        """Return the mean NDCG@10 of the next item, over at most `most` examples drawn by seed."""
+        if not len(examples):
+            return 0.0
+        rows = np.nan_to_num(self.vectors())
+        rng = np.random.default_rng(0)
+        chosen = rng.permutation(len(examples))[:most]
+        ranked = np.empty((len(chosen), 10), dtype=np.int64)
+        for begin in range(0, len(chosen), 256):
+            part = chosen[begin : begin + 256]
+            had = np.where(examples.history[part] < 0, -1, examples.items[examples.history[part]])
+            wanted = np.einsum("bl,bld->bd", examples.weights[part], rows[had])
+            scores = wanted @ rows.T
+            scores[:, ~self.known] = -np.inf
+            for row, items in zip(scores, had, strict=True):
+                row[items[items >= 0]] = -np.inf
+            ranked[begin : begin + 256] = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+        targets = Lists.of(
+            np.array([item], dtype=np.int32) for item in examples.items[examples.target[chosen]]
+        )
+        return float(ndcg(hits(ranked, targets), targets.lengths, 10).mean())
+
+    def vectors(self) -> Floats:
+        """Return float32[n_items, k], rows of NaN for items without text."""
+        return self.projection()(self.raw)
+
+    def projection(self) -> Projection:
+        """Return what was learned, turned so that the directions of most spread come first.
+
+        A rotation changes no cosine, and lets a reader cut the vectors short.
+        """
+        linear, out = (
+            one.weight.detach().cpu().numpy().T.astype(np.float32)
+            for one in (self.layer.linear, self.layer.out)
+        )
+        plain = Projection(
+            whitening=self.whitening,
+            linear=linear,
+            hidden=self.layer.hidden.weight.detach().cpu().numpy().T.astype(np.float32),
+            offset=self.layer.hidden.bias.detach().cpu().numpy().astype(np.float32),
+            out=out,
+        )
+        return plain.turned(plain(self.raw))
+
+    def save(self, folder: Artefacts) -> None:
+        """Write the projection and the vector of every item."""
+        projection = self.projection()
+        projection.save(folder, self.name)
+        folder.write_array(f"{self.name}.vectors", projection(self.raw))
+
+    def _batches(self, examples: Examples) -> Iterator[npt.NDArray[np.int64]]:
+        order = examples.few(self.config.of_moment, self._rng)[: self.config.examples]
+        size = min(self.config.batch, len(order))
+        for begin in range(0, len(order) - size + 1, size):
+            yield order[begin : begin + size]
+
+    def _loss(
+        self, examples: Examples, batch: npt.NDArray[np.int64], counts: npt.NDArray[np.float64]
+    ) -> Tensor:
+        half = self.config.negatives // 2
+        had = examples.history[batch]
+        inside = had >= 0
+        had = np.where(inside, examples.items[had], -1)
+        right = examples.items[examples.target[batch]]
+        alive = np.flatnonzero(counts)
+        sample = np.concatenate(
+            (self._rng.choice(alive, half), right[self._rng.integers(0, len(right), half)])
+        )
+        expected = half / len(alive) + half * counts[sample] / counts.sum()
+        # Each item of the step once through the layer, whoever had or wants it.
+        needed, place = np.unique(
+            np.concatenate((np.maximum(had, 0).ravel(), right, sample)), return_inverse=True
+        )
+        rows = self.layer(self.white[torch.from_numpy(needed).to(self.device)])
+        places = torch.from_numpy(place).to(self.device)
+        cut = (had.size, had.size + len(right))
+        weights = torch.from_numpy(examples.weights[batch]).to(self.device)
+        wanted = (rows[places[: cut[0]]].view(*had.shape, -1) * weights[:, :, None]).sum(1)
+        wanted = F.normalize(wanted, dim=1)
+        sharp = self.sharpness.exp()
+        bias = self.bias[torch.from_numpy(needed).to(self.device)]
+        negative = wanted @ rows[places[cut[1] :]].T * sharp + bias[places[cut[1] :]]
+        negative = negative - torch.from_numpy(np.log(expected).astype(np.float32)).to(self.device)
+        own = _among(sample, np.concatenate((right[:, None], had), axis=1))
+        negative = negative.masked_fill(torch.from_numpy(own).to(self.device), -1e9)
+        target = places[cut[0] : cut[1]]
+        positive = (wanted * rows[target]).sum(1, keepdim=True) * sharp + bias[target][:, None]
+        zeros = torch.zeros(len(batch), dtype=torch.long, device=self.device)
+        return F.cross_entropy(torch.cat((positive, negative), dim=1), zeros)
+
+
+def _among(
+    sample: Ids | npt.NDArray[np.int64], own: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return bool[b, s]: whether item s of `sample` is one of row b of `own`."""
+    order = np.argsort(sample, kind="stable")
+    ranked = sample[order]
+    low, high = np.searchsorted(ranked, own, "left"), np.searchsorted(ranked, own, "right")
+    found = np.zeros((len(own), len(sample)), dtype=np.bool_)
+    for row, column in zip(*np.nonzero(high > low), strict=True):
+        found[row, order[low[row, column] : high[row, column]]] = True
+    return found
