@@ -62,12 +62,12 @@ def measure(name: str, shelf: Path, options: argparse.Namespace) -> dict[str, ob
             report = engine.train(seed=options.seed).data["categories"]
     with open_store(shelf) as store:
         view, raw, _ = open_view(store)
-    assert raw is not None
-    began = time.perf_counter()
-    found = derive(view, raw, options.seed)
+        assert raw is not None
+        began = time.perf_counter()
+        found = derive(view, raw, options.seed)
+        took = round(time.perf_counter() - began, 1)
     assert found is not None
-    line: dict[str, object] = {"data": name, **found.summary(), "seconds": None}
-    line["seconds"] = round(time.perf_counter() - began, 1)
+    line: dict[str, object] = {"data": name, **found.summary(), "seconds": took}
     if found.model is not None:
         truth = dict(zip(items["item_id"], items["category"], strict=True))
         said = np.flatnonzero(found.known >= 0)
@@ -75,7 +75,9 @@ def measure(name: str, shelf: Path, options: argparse.Namespace) -> dict[str, ob
         right = [truth[view.columns.ids[n]] == one for n, one in zip(said, names, strict=True)]
         line["right of the hidden"] = round(float(np.mean(right)), 4)
         line["said of the hidden"] = round(len(said) / max(1, found.missing), 4)
-    return line | ({} if report is None else {"trained": report})
+    # Whether they count is found by a training alone.
+    left = {} if report is None else {"counted": report["counted"], "gain": report["gain"]}
+    return {k: v for k, v in line.items() if k not in ("counted", "gain")} | left
 
 
 def read(name: str) -> tuple[pl.DataFrame, pl.DataFrame]:

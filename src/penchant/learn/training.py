@@ -188,9 +188,9 @@ class Training:
 
     def _derive(self, walked: Walked) -> None:
         """Derive the categories of items that have none, where enough is known of the others."""
-        if self.raw is None:
+        if self.latest is None:
             return
-        found = derive(self.view, self.raw, self.config.seed)
+        found = derive(self.view, self.latest, self.config.seed)
         if found is not None:
             states = [request.state for request in walked.requests]
             config, seed = self.config.ranker, self.config.seed
