@@ -52,7 +52,7 @@ def commands() -> Iterator[str]:
 
 def verbs() -> Iterator[str]:
     """Yield the signature and the docstring of everything that is public."""
-    for name in ("open", "connect"):
+    for name in ("open", "connect", "learn_head", "open_head"):
         yield f"### `penchant.{name}`"
         yield ""
         yield f"```python\npenchant.{name}{_signature(getattr(penchant, name))}\n```"

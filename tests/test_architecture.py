@@ -26,6 +26,7 @@ CONTRACTS = {
     "store/catalogue.py": "Catalogue",
     "store/people.py": "People",
     "language/encoder/encoder.py": "Encoder",
+    "language/heads/head.py": "Head",
     "recall/source.py": "Source",
     "rank/stage.py": "Stage",
 }
@@ -88,7 +89,7 @@ def test_contracts_are_small() -> None:
 
 def test_public_names() -> None:
     nouns = ["Error", "Event", "Item", "Link", "Recommendation", "Slate", "User"]
-    assert penchant.__all__ == ["Engine", *nouns, "connect", "open"]
+    assert penchant.__all__ == ["Engine", *nouns, "connect", "learn_head", "open", "open_head"]
     verbs = [
         *("activate", "add", "backup", "close", "evaluate", "explain"),
         *("explanations", "export", "forget"),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from penchant.engine import Engine
     from penchant.engine import Engine as open
+    from penchant.language.heads.open import open_head
+    from penchant.learn.heads.learning import learn_head
     from penchant.serve.client import connect
     from penchant.types import Error, Event, Item, Link, Recommendation, Slate, User
 
@@ -26,7 +28,9 @@ __all__ = [
     "Slate",
     "User",
     "connect",
+    "learn_head",
     "open",
+    "open_head",
 ]
 
 
@@ -42,6 +46,14 @@ def __getattr__(name: str) -> Any:
         from penchant.serve import client
 
         value = client.connect
+    elif name == "learn_head":
+        from penchant.learn.heads import learning
+
+        value = learning.learn_head
+    elif name == "open_head":
+        from penchant.language.heads import open as opening
+
+        value = opening.open_head
     else:
         from penchant import types
 

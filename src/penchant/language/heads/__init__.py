@@ -1,0 +1,1 @@
+"""What a text is: heads over the encoder's vectors that name classes, values and relevance."""
