@@ -30,12 +30,13 @@ SPECIAL = {
     "pieces": ["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
     "bytes": ["<s>", "<pad>", "</s>", "<unk>"],
     "ending": ["<|endoftext|>"],
+    "plain": ["<|endoftext|>"],
 }
 LINES = ("a quiet western about an old sheriff", "red wine glass", "tea & cake: set of 4") * 3
 
 
 def tokenizer(kind: str) -> Tokenizer:
-    """Return word pieces with marks at both ends, bytes with both, or bytes with an end alone."""
+    """Return word pieces with marks at both ends, bytes with both, with an end, or none."""
     special = SPECIAL[kind]
     if kind == "pieces":
         made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -57,6 +58,7 @@ def tokenizer(kind: str) -> Tokenizer:
         "pieces": ("[CLS]", "[SEP]"),
         "bytes": ("<s>", "</s>"),
         "ending": ("", special[-1]),
+        "plain": ("", ""),
     }[kind]
     made.post_processor = processors.TemplateProcessing(
         single=f"{first} $A {last}".strip(),
@@ -117,11 +119,17 @@ def tiny(folder: Path, kind: str) -> Path:
                 )
             )
         case "gpt2":
-            which = "ending"
+            which = "plain"
             model = GPT2LMHeadModel(
                 GPT2Config(
-                    vocab_size=300, n_embd=WIDTH, n_layer=2, n_head=2, n_positions=64,
-                    initializer_range=0.3, bos_token_id=0, eos_token_id=0,
+                    vocab_size=300,
+                    n_embd=WIDTH,
+                    n_layer=2,
+                    n_head=2,
+                    n_positions=64,
+                    initializer_range=0.3,
+                    bos_token_id=0,
+                    eos_token_id=0,
                 )
             )
         case "llama" | "qwen3":
@@ -141,7 +149,7 @@ def tiny(folder: Path, kind: str) -> Path:
 
 
 def dense(folder: Path, activation: str, width: int = 12) -> Path:
-    """Return the folder with a pooling and a dense layer after it, as sentence-transformers does."""
+    """Return the folder with a pooling and a dense layer, as sentence-transformers has them."""
     kinds = ["Transformer", "Pooling", "Dense", "Normalize"]
     paths = ["", "1_Pooling", "2_Dense", "3_Normalize"]
     listed = [

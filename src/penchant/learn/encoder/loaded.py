@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel
@@ -70,8 +71,8 @@ def load(source: Path) -> Loaded:
     tokenizer.no_padding()
     tokenizer.enable_truncation(limit)
     module = Pooled(transformer, pooling, dense).float().eval()
-    dimension = next((m.out_features for m in dense[::-1] if hasattr(m, "out_features")), width)
-    return Loaded(module, tokenizer, limit, pad, int(dimension))
+    widths = [width, *(m.out_features for m in dense if isinstance(m, torch.nn.Linear))]
+    return Loaded(module, tokenizer, limit, pad, widths[-1])
 
 
 def _described(source: Path) -> dict[str, Any]:
@@ -84,6 +85,12 @@ def _described(source: Path) -> dict[str, Any]:
         raise ModelDamaged(
             f"expected an object with model_type in {path}: it is not the description of a "
             "transformer; name the folder in which config.json and model.safetensors lie"
+        )
+    rows, pad = description.get("vocab_size"), description.get("pad_token_id")
+    if isinstance(rows, int) and isinstance(pad, int) and pad >= rows:
+        raise ModelDamaged(
+            f"expected pad_token_id in {path} to be one of {rows} tokens, got {pad}: set it to "
+            "the number of the tokenizer's pad token"
         )
     return description
 
@@ -114,10 +121,11 @@ def _tokenizer(source: Path) -> Tokenizer:
 def _transformer(source: Path) -> Any:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, StrictDataclassError) as error:
         raise Error(
-            f"the model of {source} is of a kind that this transformers does not know "
-            f"({str(error).splitlines()[0]}); remote code is never run: take another model"
+            f"config.json of {source} is damaged, or of a kind that this transformers does not "
+            f"know ({' '.join(str(error).split())[:300]}); remote code is never run: fetch it "
+            "again, or take another model"
         ) from error
     if getattr(config, "is_encoder_decoder", False):
         raise Error(
@@ -136,7 +144,7 @@ def _transformer(source: Path) -> Any:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+    except (RuntimeError, ValueError, KeyError, OSError, AssertionError) as error:
         raise ModelDamaged(
             f"config.json and the weights of {source} are not of one model "
             f"({' '.join(str(error).split())[:300]}): fetch both from the same place"
@@ -167,17 +175,11 @@ def _agree(source: Path, tokenizer: Tokenizer, transformer: Any) -> None:
 
 def _pad(source: Path, tokenizer: Tokenizer, transformer: Any) -> int:
     """Return what batches are filled up with; it matters only where positions count from it."""
-    rows = int(transformer.get_input_embeddings().weight.shape[0])
     declared = transformer.config.get_text_config().pad_token_id
     pad = 0 if declared is None else int(declared)
     # Some configurations say -1 for none.
     if pad < 0 and not _offset(transformer):
         pad = 0
-    if not 0 <= pad < rows:
-        raise ModelDamaged(
-            f"expected pad_token_id in config.json of {source} to be one of {rows} tokens, got "
-            f"{pad}: set it to the number of the tokenizer's pad token"
-        )
     name = _declared(source, "pad_token")
     held = tokenizer.token_to_id(name) if name else None
     if name and held is None:
