@@ -127,7 +127,11 @@ def test_nothing_is_published_without_parity(
     ("file", "content", "message"),
     [
         ("modules.json", [{"type": "sentence_transformers.models.Dense"}], "Dense"),
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, "mean or cls pooling"),
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_max_tokens": True},
+            "mean or cls pooling",
+        ),
         (
             "1_Pooling/config.json",
             {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},

@@ -148,7 +148,8 @@ class SentenceEncoder:
         return ids if known else []
 
     def _vectors(self, rows: list[list[int]]) -> npt.NDArray[np.float32]:
-        width = max(map(len, rows))
+        # Graphs are traced for two tokens and more; a byte-level tokenizer may find only one.
+        width = max(2, *map(len, rows))
         ids = np.full((len(rows), width), self._pad, np.int64)
         mask = np.zeros((len(rows), width), np.int64)
         for i, row in enumerate(rows):

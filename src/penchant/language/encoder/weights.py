@@ -58,7 +58,7 @@ def is_folder(name: str) -> bool:
 
 
 def address(source: Path, weights: str | None = None) -> str:
-    """Return the content address of a model folder: its weights, tokenizer, pooling and FORMAT.
+    """Return the content address of a model folder: its weights, tokenizer, layers and FORMAT.
 
     `weights` is the sha256 of the weights where it is known beforehand.
     """
@@ -66,6 +66,9 @@ def address(source: Path, weights: str | None = None) -> str:
     for name in _DESCRIPTION:
         path = source / name
         parts[name] = sha256([path]) if path.is_file() else ""
+    # Only where there are any, so that the addresses of models without them stay what they were.
+    for path in sorted(source.glob("*_Dense/*")):
+        parts[path.relative_to(source).as_posix()] = sha256([path])
     line = json.dumps(parts, sort_keys=True).encode()
     return hashlib.blake2b(line, digest_size=16).hexdigest()
 
