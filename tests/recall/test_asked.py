@@ -157,7 +157,7 @@ def values(source: Asked, text: str) -> dict[int, float]:
 def test_like_questions_lead_to_the_same_and_unlike_ones_do_not() -> None:
     source, _ = asked([(0, 4, 0.0, SPACE, True), (1, 5, 1.0, WEST, True)])
     found = values(source, "a war among stars")
-    assert found[4] > 0.9
+    assert found[4] > 0.8
     assert found[5] < 0.05
     nothing = values(source, "how do I bake bread")
     assert max(nothing.values()) < 0.1

@@ -25,7 +25,7 @@ from transformers import AutoModel
 
 from penchant.language.encoder.weights import resolve
 from penchant.language.normal import normal_all
-from penchant.learn.encoder.export import Pooled, _pooling
+from penchant.learn.encoder.pooled import Pooled, pooling_of
 from penchant.learn.heads.config import TunedConfig
 from penchant.learn.heads.folds import dealt
 from penchant.learn.heads.logistic import multinomial
@@ -118,7 +118,7 @@ def tune(
     _blocks(transformer).requires_grad_(True)
     description = json.loads((source / "config.json").read_text(encoding="utf-8"))
     n = int(classes.max()) + 1
-    net = Labelled(Pooled(transformer, _pooling(source)), int(description["hidden_size"]), n)
+    net = Labelled(Pooled(transformer, pooling_of(source)), int(description["hidden_size"]), n)
     run = _Run(net, data, label_objective(config), config, folder.with_name(f"{folder.name}.work"))
     history = run.resumed() or run.begin()
     while len(history) < config.epochs and not run.done:

@@ -21,7 +21,7 @@ from penchant.types import Candidates, Floats, Query
 ASKED, SAID = 3.0, 1.0  # weights of nearness to the words: of this request, of the last half hour
 WEIGHT = 30.0  # of the share of the words that an item's text holds
 ALONE = 20.0  # of that share beside the best one, where nothing is known of meaning
-TAKEN = 6.0  # of the share of those who asked in like words that took it, of this request
+TAKEN = 20.0  # of the share of those who asked in like words that took it, of this request
 LEAST = 0.1  # a best share below it is weak: words that are in every text
 
 
