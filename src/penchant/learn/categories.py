@@ -198,8 +198,8 @@ def _least(right: npt.NDArray[np.bool_], p: npt.NDArray[np.float32]) -> float:
 
 
 def _fitted(x: Floats, y: Ids, names: tuple[str, ...], least: int) -> Categories | None:
-    from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
 
     counts = np.bincount(y, minlength=len(names))
     keep = counts[y] >= least
