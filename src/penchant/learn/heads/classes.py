@@ -12,7 +12,7 @@ from penchant.language.heads.classes import ClassHead
 from penchant.language.heads.linear import Linear, softmax
 from penchant.language.heads.predictions import UNKNOWN
 from penchant.language.heads.rows import directions
-from penchant.learn.heads.calibrate import temperature
+from penchant.learn.heads.calibrate import loss_of, temperature
 from penchant.learn.heads.config import HeadConfig
 from penchant.learn.heads.folds import dealt
 from penchant.learn.heads.logistic import ABSENT, multinomial
@@ -21,8 +21,9 @@ from penchant.learn.heads.spreading import graph, spread
 from penchant.measure.calibration import calibration_error
 from penchant.types import Floats, InvalidInput
 
-REACHES = (0.5, 0.8, 0.95)
-SHARES = (0.7, 1.0)
+SPREADS = ((0.5, 0.7), (0.8, 1.0), (0.95, 1.0))
+"""How far labels go, and the share of texts, the surest, that is learned from then."""
+_TAUGHT = 10.0  # the strength that suits the thousands of texts that labels were spread to
 _UNLABELLED = 20_000
 Classes = npt.NDArray[np.int64]
 
@@ -64,13 +65,13 @@ def learn_classes(
     held = dealt(classes, config.folds, config.seed) if folds is None else folds[told]
     strength, logits = _strongest(rows, classes, n, held, config)
     asked = held >= 0
-    accuracy = _right(logits[asked], classes[asked])
-    more, reach = None, 0.0
+    more: More | None = None
+    reach, plain = 0.0, logits
     if unlabelled is not None and len(unlabelled):
         others = _some(unlabelled, rows.shape[1], config)
-        more, reach, better = _self_taught(rows, classes, n, held, others, strength, config)
-        if more is not None:
-            logits = better
+        found, far, taught = _self_taught(rows, classes, n, held, others, config)
+        if loss_of(taught[asked], classes[asked]) < loss_of(logits[asked], classes[asked]):
+            more, reach, logits, strength = found, far, taught, _TAUGHT
     t = temperature(logits[asked], classes[asked])
     weights, bias = _fitted(rows, classes, n, strength, more)
     sure = np.full(len(rows), np.nan)
@@ -81,7 +82,7 @@ def learn_classes(
         "strength": strength,
         "temperature": t,
         "accuracy": _right(logits[asked], classes[asked]),
-        "accuracy_labels_alone": accuracy,
+        "accuracy_labels_alone": _right(plain[asked], classes[asked]),
         "calibration_error_before": calibration_error(
             softmax(logits[asked]).max(axis=1), right[asked]
         ),
@@ -125,7 +126,7 @@ def _fitted(
 def _strongest(
     rows: Floats, classes: Classes, n: int, held: Classes, config: HeadConfig
 ) -> tuple[float, npt.NDArray[np.float64]]:
-    """Return the strength that is right most often on held-out texts, and its logits there."""
+    """Return the strength with the least loss on held-out texts, and its logits there."""
     best: tuple[float, float, npt.NDArray[np.float64]] | None = None
     for strength in sorted(config.strengths):
         logits = np.full((len(rows), n), ABSENT)
@@ -134,58 +135,37 @@ def _strongest(
             if seen.any():
                 weights, bias = multinomial(rows[seen], classes[seen], n, strength)
                 logits[asked] = rows[asked] @ weights + bias
-        right = _right(logits[held >= 0], classes[held >= 0])
+        loss = loss_of(logits[held >= 0], classes[held >= 0])
         # Of equals the one that trusts single texts least.
-        if best is None or right > best[0]:
-            best = right, strength, logits
+        if best is None or loss < best[0]:
+            best = loss, strength, logits
     assert best is not None
     return best[1], best[2]
 
 
 def _self_taught(
-    rows: Floats,
-    classes: Classes,
-    n: int,
-    held: Classes,
-    others: Floats,
-    strength: float,
-    config: HeadConfig,
-) -> tuple[More | None, float, npt.NDArray[np.float64]]:
-    """Return the pseudo-labels that make held-out labels right more often, or None."""
+    rows: Floats, classes: Classes, n: int, held: Classes, others: Floats, config: HeadConfig
+) -> tuple[More, float, npt.NDArray[np.float64]]:
+    """Return the pseudo-labels with the least loss on held-out labels, and its logits there."""
     edges = graph(np.concatenate([rows, others]), config.neighbours)
     labelled, asked = np.arange(len(rows)), held >= 0
-    folds = np.unique(held[asked])
-
-    def guessed(reach: float, fold: int) -> npt.NDArray[np.float64]:
-        seen = labelled[held != fold]
-        return spread(edges, seen, classes[seen], n, reach)
-
-    # How far labels reach is chosen on the graph alone; what it is worth, on heads.
-    spreads = {reach: {int(f): guessed(reach, int(f)) for f in folds} for reach in REACHES}
-    right = {
-        reach: np.mean(
-            np.concatenate(
-                [p[labelled[held == f]].argmax(axis=1) == classes[held == f] for f, p in by.items()]
+    best: tuple[float, float, float, npt.NDArray[np.float64]] | None = None
+    for reach, share in SPREADS:
+        logits = np.full((len(rows), n), ABSENT)
+        for fold in np.unique(held[asked]):
+            seen, out = held != fold, held == fold
+            said = spread(edges, labelled[seen], classes[seen], n, reach)[len(rows) :]
+            weights, bias = _fitted(
+                rows[seen], classes[seen], n, _TAUGHT, _surest(said, others, share)
             )
-        )
-        for reach, by in spreads.items()
-    }
-    reach = max(REACHES, key=lambda r: right[r])
-    plain = np.full((len(rows), n), ABSENT)
-    tried = {share: plain.copy() for share in SHARES}
-    for fold in folds.tolist():
-        seen, out = held != fold, held == fold
-        weights, bias = multinomial(rows[seen], classes[seen], n, strength)
-        plain[out] = rows[out] @ weights + bias
-        for share, logits in tried.items():
-            more = _surest(spreads[reach][fold][len(rows) :], others, share)
-            weights, bias = _fitted(rows[seen], classes[seen], n, strength, more)
             logits[out] = rows[out] @ weights + bias
-    share = max(SHARES, key=lambda s: _right(tried[s][asked], classes[asked]))
-    if _right(tried[share][asked], classes[asked]) <= _right(plain[asked], classes[asked]):
-        return None, 0.0, plain
-    final = spread(edges, labelled, classes, n, reach)[len(rows) :]
-    return _surest(final, others, share), reach, tried[share]
+        loss = loss_of(logits[asked], classes[asked])
+        if best is None or loss < best[0]:
+            best = loss, reach, share, logits
+    assert best is not None
+    _, reach, share, logits = best
+    said = spread(edges, labelled, classes, n, reach)[len(rows) :]
+    return _surest(said, others, share), reach, logits
 
 
 def _surest(said: npt.NDArray[np.float64], others: Floats, share: float) -> More:

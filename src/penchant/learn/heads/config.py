@@ -51,12 +51,12 @@ class TunedConfig:
 
     epochs: int = 6
     batch: int = 64
-    rate: float = 1e-4
+    rate: float = 8e-5
     decay: float = 0.9
     head_rate: float = 2e-3
     warm_up: float = 0.1
     clip: float = 1.0
-    smoothing: float = 0.1
+    smoothing: float = 0.0
     contrast: float = 0.5
     temperature: float = 0.1
     max_tokens: int = 64

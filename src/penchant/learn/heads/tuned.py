@@ -132,6 +132,12 @@ def tune(
     return Tuned(folder, data.held, tuple(history))
 
 
+def held_out(labels: npt.ArrayLike, config: TunedConfig) -> npt.NDArray[np.int64]:
+    """Return the rows int64[m] that `tune` does not learn from, a share of each label."""
+    parts = max(2, round(1.0 / config.held))
+    return np.flatnonzero(dealt(labels, parts, config.seed) == 0)
+
+
 class _Texts:
     """Token ids and classes, split into what is learned from and what is held out."""
 
@@ -149,9 +155,8 @@ class _Texts:
         self.ids = [np.array(tokenizer.encode(text).ids) for text in cleaned]
         self.length = np.array([len(row) for row in self.ids])
         self.classes = classes
-        parts = max(2, round(1.0 / config.held))
-        held = dealt(classes, parts, config.seed) == 0
-        self.held, self.seen = np.flatnonzero(held), np.flatnonzero(~held)
+        self.held = held_out(classes, config)
+        self.seen = np.setdiff1d(np.arange(len(classes)), self.held)
         self.size = config.batch
 
     def batch(self, rows: npt.NDArray[np.int64]) -> Batch:
