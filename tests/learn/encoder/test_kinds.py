@@ -96,7 +96,7 @@ def test_other_weights_of_a_dense_layer_are_another_model(tmp_path: Path) -> Non
     [
         ({"activation_function": "torch.nn.modules.activation.GELU"}, "GELU"),
         ({"weights": None}, "weights of a dense layer"),
-        ({"kinds": ["Transformer", "Pooling", "Normalize", "Dense"]}, "cannot be exported"),
+        ({"kinds": ["Transformer", "Dense", "Pooling", "Normalize"]}, "cannot be exported"),
     ],
 )
 def test_a_dense_layer_that_cannot_be_exported_is_refused(
