@@ -136,9 +136,9 @@ class Staged:
         wide = np.uint8 if len(asked_bits) * _WORD < 256 else np.uint16
         out = np.empty(len(short.numbers), dtype=wide)
         for start in range(0, len(out), _BLOCK):
-            part = short.bits[:, start : start + _BLOCK]
-            total = np.bitwise_count(part[0] ^ asked_bits[0]).astype(wide, copy=False)
-            for row, word in zip(part[1:], asked_bits[1:], strict=True):
+            block = short.bits[:, start : start + _BLOCK]
+            total = np.bitwise_count(block[0] ^ asked_bits[0]).astype(wide, copy=False)
+            for row, word in zip(block[1:], asked_bits[1:], strict=True):
                 total += np.bitwise_count(row ^ word)
             out[start : start + _BLOCK] = total
         return out
