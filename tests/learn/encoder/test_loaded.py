@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
-from transformers import T5Config
+from transformers import BertConfig, BertModel, T5Config
 
 from penchant.language.encoder.weights import WeightsMissing
 from penchant.learn.encoder.export import main
@@ -73,6 +73,17 @@ def test_weights_that_were_cut_short_are_noticed(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelDamaged, match=r"model.safetensors .* cut short"):
+        load(folder)
+
+
+def test_a_missing_part_of_weights_in_parts_is_noticed(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    BertModel(BertConfig.from_pretrained(folder)).save_pretrained(folder, max_shard_size="20KB")
+    parts = sorted(folder.glob("model-*.safetensors"))
+    assert len(parts) > 2
+    assert load(folder).dimension == 32
+    parts[1].unlink()
+    with pytest.raises(ModelDamaged, match="not of one model"):
         load(folder)
 
 
