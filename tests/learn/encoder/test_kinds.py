@@ -62,8 +62,15 @@ def test_each_kind_of_model_serves_what_pytorch_computes(
     np.testing.assert_allclose(
         np.concatenate([encoder.encode([text]) for text in TEXTS]), expected, atol=1e-5
     )
-    small = SentenceEncoder(tmp_path / "export", precision="int8", max_tokens=64).encode(TEXTS)
-    assert (small * expected).sum(1).min() > 0.98
+    small = SentenceEncoder(tmp_path / "export", precision="int8", max_tokens=64)
+    assert (small.encode(TEXTS) * expected).sum(1).min() > 0.98
+    odd = small.encode(
+        ["", " \n ", "\U0001f375", "tea \u8336 \u0447\u0430\u0439", "tea " * 250_000]
+    )
+    lengths = np.linalg.norm(odd, axis=1)
+    assert not lengths[:2].any()
+    np.testing.assert_allclose(lengths[3:], 1, atol=1e-5)
+    assert np.isfinite(odd).all()
 
 
 def test_a_dense_layer_after_the_pooling_is_part_of_the_model(tmp_path: Path) -> None:

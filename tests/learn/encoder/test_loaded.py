@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, T5Config
 
 from penchant.language.encoder.weights import WeightsMissing
+from penchant.learn.encoder import loaded
 from penchant.learn.encoder.export import main
 from penchant.learn.encoder.loaded import ModelDamaged, load
 from penchant.types import Error
@@ -161,6 +162,12 @@ def test_a_decoder_without_a_pad_token(tmp_path: Path) -> None:
     folder = tiny(tmp_path / "llama", "llama")
     assert load(folder).module.pooling == "last"
     assert load(folder).pad == 0
+
+
+def test_a_model_that_one_file_cannot_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaded, "_LARGEST", 1000)
+    with pytest.raises(Error, match="one ONNX file holds 2"):
+        load(folder)
 
 
 def test_the_command_line_says_it_in_one_line_and_leaves_nothing(
