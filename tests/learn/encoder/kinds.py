@@ -67,12 +67,12 @@ def tokenizer(kind: str) -> Tokenizer:
     return made
 
 
-def tiny(folder: Path, kind: str) -> Path:
-    """Return the folder of a random model of this kind: two layers, 32 numbers, 64 positions."""
+def tiny(folder: Path, kind: str, layers: int = 2) -> Path:
+    """Return the folder of a random model of this kind: 32 numbers, 64 positions."""
     torch.manual_seed(3)
     encoder = {
         "hidden_size": WIDTH,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 2,
         "intermediate_size": 64,
         "initializer_range": 0.3,
@@ -90,7 +90,7 @@ def tiny(folder: Path, kind: str) -> Path:
                 DistilBertConfig(
                     vocab_size=300,
                     dim=WIDTH,
-                    n_layers=2,
+                    n_layers=layers,
                     n_heads=2,
                     hidden_dim=64,
                     max_position_embeddings=64,
@@ -110,7 +110,7 @@ def tiny(folder: Path, kind: str) -> Path:
                     max_position_embeddings=64,
                     pad_token_id=0,
                     local_attention=8,
-                    global_attn_every_n_layers=2,
+                    global_attn_every_n_layers=layers,
                     cls_token_id=2,
                     sep_token_id=3,
                     bos_token_id=2,
@@ -124,7 +124,7 @@ def tiny(folder: Path, kind: str) -> Path:
                 GPT2Config(
                     vocab_size=300,
                     n_embd=WIDTH,
-                    n_layer=2,
+                    n_layer=layers,
                     n_head=2,
                     n_positions=64,
                     initializer_range=0.3,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
-from transformers import T5Config
+from transformers import BertConfig, BertModel, T5Config
 
 from penchant.language.encoder.weights import WeightsMissing
+from penchant.learn.encoder import loaded
 from penchant.learn.encoder.export import main
 from penchant.learn.encoder.loaded import ModelDamaged, load
 from penchant.types import Error
@@ -73,6 +74,17 @@ def test_weights_that_were_cut_short_are_noticed(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelDamaged, match=r"model.safetensors .* cut short"):
+        load(folder)
+
+
+def test_a_missing_part_of_weights_in_parts_is_noticed(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    BertModel(BertConfig.from_pretrained(folder)).save_pretrained(folder, max_shard_size="20KB")
+    parts = sorted(folder.glob("model-*.safetensors"))
+    assert len(parts) > 2
+    assert load(folder).dimension == 32
+    parts[1].unlink()
+    with pytest.raises(ModelDamaged, match="not of one model"):
         load(folder)
 
 
@@ -150,6 +162,12 @@ def test_a_decoder_without_a_pad_token(tmp_path: Path) -> None:
     folder = tiny(tmp_path / "llama", "llama")
     assert load(folder).module.pooling == "last"
     assert load(folder).pad == 0
+
+
+def test_a_model_that_one_file_cannot_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaded, "_LARGEST", 1000)
+    with pytest.raises(Error, match="one ONNX file holds 2"):
+        load(folder)
 
 
 def test_the_command_line_says_it_in_one_line_and_leaves_nothing(

@@ -92,3 +92,29 @@ def test_it_is_a_quarter_of_the_size_and_reads_activations_once(model: onnx.Mode
     assert kinds.count("MatMulIntegerToFloat") == 2
     # The small table is not worth the loss.
     assert {"small"} == {i.name for i in small.graph.initializer} & {"table", "small", "left"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_product_and_a_sum_in_one_node_is_quantised_too(turned: bool) -> None:
+    bias = RNG.normal(size=48).astype(np.float32)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 32])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 48])
+    weights = np.ascontiguousarray(LEFT.T) if turned else LEFT
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "left", "bias"], ["y"], transB=int(turned))],
+        "sum",
+        [x],
+        [y],
+        [numpy_helper.from_array(weights, "left"), numpy_helper.from_array(bias, "bias")],
+    )
+    small = quantise(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    )
+    assert "Gemm" not in {node.op_type for node in small.graph.node}
+    session = onnxruntime.InferenceSession(
+        small.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    rows = RNG.normal(size=(9, 32)).astype(np.float32)
+    (got,) = session.run(None, {"x": rows})
+    np.testing.assert_allclose(got, rows @ LEFT + bias, atol=0.35)
+    assert np.abs(got - (rows @ LEFT + bias)).mean() < 0.08

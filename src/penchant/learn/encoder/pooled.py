@@ -62,6 +62,14 @@ class Pooled(torch.nn.Module):
         return torch.nn.functional.normalize(self.dense(pooled), dim=1, eps=1e-12)
 
 
+class Unit(torch.nn.Module):
+    """Rows of length one."""
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the rows, each divided by its length."""
+        return torch.nn.functional.normalize(rows, dim=1, eps=1e-12)
+
+
 def pooling_of(source: Path) -> str:
     """Return mean, cls or last: what the folder says, last for a decoder that says nothing.
 
@@ -97,25 +105,25 @@ def is_causal(description: dict[str, Any]) -> bool:
 
 
 def dense_of(source: Path, width: int) -> list[torch.nn.Module]:
-    """Return the dense layers after the pooling, for pooled vectors of `width` numbers.
+    """Return the dense layers after the pooling, for pooled vectors of `width` numbers,
+    and normalisations between them.
 
     Raises Error where the folder has other layers, another order, or damaged weights.
     """
     layers: list[torch.nn.Module] = []
     seen = [m["kind"] for m in modules_of(source)]
-    kinds = [k for k in seen if k != "Dense"]
-    extra = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
-    order = ["Transformer", "Pooling", *["Dense"] * seen.count("Dense"), "Normalize"]
-    if extra or (seen and seen not in (order, order[:-1])):
+    if seen and (seen[:2] != ["Transformer", "Pooling"] or {*seen[2:]} - {"Dense", "Normalize"}):
         raise Error(
-            f"{source / 'modules.json'} has layers that cannot be exported: {extra or seen}; "
-            "expected a transformer, mean, cls or last pooling, dense layers, a normalisation"
+            f"{source / 'modules.json'} has layers that cannot be exported: {seen}; expected a "
+            "transformer, mean, cls or last pooling, and then dense layers or normalisations"
         )
-    for module in modules_of(source):
+    for module in modules_of(source)[2:]:
         if module["kind"] == "Dense":
             linear, activation = _dense(source / module["path"], width)
             layers += [linear, activation]
             width = linear.out_features
+        else:
+            layers.append(Unit())
     return layers
 
 

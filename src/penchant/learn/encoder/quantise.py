@@ -36,7 +36,9 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     rewrite = _Rewrite()
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in weights:
-            rewrite.product(node, numpy_helper.to_array(weights[node.input[1]]))
+            rewrite.product(node, numpy_helper.to_array(weights[node.input[1]]), node.output[0])
+        elif node.op_type == "Gemm" and node.input[1] in weights and _plain(node):
+            rewrite.sum(node, numpy_helper.to_array(weights[node.input[1]]))
         elif (
             node.op_type == "Gather"
             and node.input[0] in weights
@@ -57,6 +59,12 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def _plain(node: Any) -> bool:
+    """Return whether a Gemm is a product with a matrix, turned or not, and perhaps a sum."""
+    given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    return not given.get("transA") and given.get("alpha", 1) == given.get("beta", 1) == 1
+
+
 def _levels(
     weights: npt.NDArray[np.float32], axis: int, levels: int
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
@@ -72,9 +80,19 @@ class _Rewrite:
         self.constants: dict[str, Any] = {}
         self.rows: dict[str, str] = {}
 
-    def product(self, node: Any, weights: npt.NDArray[np.float32]) -> None:
+    def sum(self, node: Any, weights: npt.NDArray[np.float32]) -> None:
+        """Take in the Gemm of layers that are written as one, those of GPT-2 for instance."""
+        turned = any(a.name == "transB" and a.i for a in node.attribute)
+        bias = node.input[2] if len(node.input) > 2 else ""
+        out = node.output[0]
+        product = f"{out}.product" if bias else out
+        self.product(node, np.ascontiguousarray(weights.T) if turned else weights, product)
+        if bias:
+            self._emit("Add", [product, bias], out)
+
+    def product(self, node: Any, weights: npt.NDArray[np.float32], out: str) -> None:
         levels, scale = _levels(weights, 0, WEIGHT_LEVELS)
-        name, out = node.input[1], node.output[0]
+        name = node.input[1]
         row = self._row(node.input[0])
         self._emit(
             "MatMulIntegerToFloat",
