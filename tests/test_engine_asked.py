@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import penchant
 from penchant.evaluate.simulate import Simulation
+from penchant.recall import asked, lexical
 
 ASKED = "something slow for a rainy sunday with my grandmother"
 ALIKE = "a slow film for a rainy sunday afternoon with grandmother"
@@ -30,7 +32,10 @@ def take(engine: penchant.Engine, who: str, now: float, text: str = ASKED) -> No
 
 
 @pytest.fixture
-def engine(own_shelf: Path) -> penchant.Engine:
+def engine(own_shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[penchant.Engine]:
+    # A busy machine answers a first question without what it has not read yet.
+    monkeypatch.setattr(lexical, "WAIT", 60.0)
+    monkeypatch.setattr(asked, "PATIENCE", 60.0)
     with penchant.open(own_shelf) as engine:
         yield engine
 
