@@ -43,6 +43,7 @@ from tuned_text import K, World, measured, opened
 NEAREST = 10
 WIDTH = 128
 SURVIVORS = (100, 200, 400)
+ASKED = 100
 SIZES = (12_000, 200_000, 1_000_000)
 
 
@@ -209,14 +210,15 @@ def search(rows: Floats, seed: int, work: Path) -> None:
     say(*["---"] * 5)
     known = rows[np.isfinite(rows[:, 0])]
     for n in SIZES:
-        # Between two items each, so that neighbours are a matter of degree as they are in a shop.
-        share = rng.uniform(0.5, 1, (n, 1)).astype(np.float32)
-        many = share * known[rng.integers(0, len(known), n)]
-        many += (1 - share) * known[rng.integers(0, len(known), n)]
+        # Between two items each, and questions too, so that many are nearly as near as the ten
+        # nearest: rows around single items would make it easy.
+        share = rng.uniform(0.5, 0.75, (n + ASKED, 1)).astype(np.float32)
+        many = share * known[rng.integers(0, len(known), n + ASKED)]
+        many += (1 - share) * known[rng.integers(0, len(known), n + ASKED)]
         many += rng.standard_normal(many.shape, dtype=np.float32) * np.float32(0.3 / WIDTH**0.5)
         many /= np.linalg.norm(many, axis=1, keepdims=True)
-        queries = many[rng.choice(n, 100, replace=False)]
-        vectors = held(many, work)
+        queries = many[n:].copy()
+        vectors = held(many[:n], work)
         del many
         wanted = [exact(vectors, q) for q in queries]
         alone = milliseconds(vectors.dot, queries)
