@@ -66,6 +66,9 @@ def address(source: Path, weights: str | None = None) -> str:
     for name in _DESCRIPTION:
         path = source / name
         parts[name] = sha256([path]) if path.is_file() else ""
+    if not parts["1_Pooling/config.json"]:
+        # A decoder that says nothing was pooled by the mean once, and is by its last token now.
+        parts["unsaid"] = "2"
     line = json.dumps(parts, sort_keys=True).encode()
     return hashlib.blake2b(line, digest_size=16).hexdigest()
 

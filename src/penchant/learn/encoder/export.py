@@ -25,9 +25,9 @@ import onnx
 import onnxruntime
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModel
 
 from penchant.language.encoder.weights import FORMAT, address
+from penchant.learn.encoder.pooled import LONGEST, Pooled, opened
 from penchant.learn.encoder.quantise import RECIPE, quantise
 from penchant.types import Error
 
@@ -54,43 +54,15 @@ class ParityLost(Error):
     """The exported graph does not compute what the PyTorch model computes."""
 
 
-class Pooled(torch.nn.Module):
-    """Unit sentence vectors, float32[batch, dimension], of a transformer under its mask."""
-
-    def __init__(self, transformer: Any, pooling: str) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.pooling = pooling
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Return the pooled, normalised vectors of a padded batch."""
-        hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask)[0]
-        if self.pooling == "cls":
-            pooled = hidden[:, 0]
-        else:
-            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-        return torch.nn.functional.normalize(pooled, dim=1, eps=1e-12)
-
-
 def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any]:
     """Write the ONNX form of the model folder `source` to the new folder `target`; return its meta.
 
-    Raises ParityLost when a graph disagrees with PyTorch, Error when the pooling is not known here.
+    Raises ParityLost when a graph disagrees with PyTorch, and what `opened` raises.
     """
-    description = _json(source / "config.json")
-    pooling = _pooling(source)
-    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
-    most = int(_json(source / "sentence_bert_config.json").get("max_seq_length") or 0)
-    positions = int(description.get("max_position_embeddings", 512))
-    limit = min(most or positions, positions)
-    tokenizer.enable_truncation(limit)
-    pad = int(description.get("pad_token_id") or 0)
     # Explicit attention keeps the graph small; the fused one adds shape arithmetic and NaN guards.
-    transformer = AutoModel.from_pretrained(
-        source, attn_implementation="eager", local_files_only=True
-    )
-    module = Pooled(transformer, pooling).float().eval()
+    model = opened(source, attention="eager")
+    module, tokenizer, pad = model.module, model.tokenizer, model.pad
+    tokenizer.enable_truncation(model.limit)
 
     target.mkdir(parents=True)
     _trace(module, _batch(tokenizer, PROBES[:3], pad), target / "model.onnx")
@@ -99,7 +71,7 @@ def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.save(str(target / "tokenizer.json"))
-    tokenizer.enable_truncation(limit)
+    tokenizer.enable_truncation(model.limit)
 
     files = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
     parity = {}
@@ -114,11 +86,11 @@ def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any
         "format": FORMAT,
         "name": name or source.name,
         "weights": address(source),
-        "pooling": pooling,
-        "dimension": int(description["hidden_size"]),
-        "limit": limit,
+        "pooling": module.pooling,
+        "dimension": model.dimension,
+        "limit": model.limit,
         "pad": pad,
-        "unknown": tokenizer.token_to_id(str(_unknown(source, tokenizer))),
+        "unknown": model.unknown,
         "recipes": {"fp32": "fp32; 1", "int8": RECIPE},
         "models": files,
         "sha256": {f: _sha256(target / f) for f in (*files.values(), "tokenizer.json")},
@@ -145,7 +117,10 @@ def compare(module: Callable[..., Any], path: Path, tokenizer: Tokenizer, pad: i
 
 
 def _trace(module: Pooled, batch: tuple[npt.NDArray[np.int64], ...], path: Path) -> None:
-    rows, columns = torch.export.Dim("batch", min=1), torch.export.Dim("sequence", min=2, max=512)
+    rows, columns = (
+        torch.export.Dim("batch", min=1),
+        torch.export.Dim("sequence", min=2, max=LONGEST),
+    )
     shapes = ({0: rows, 1: columns},) * len(INPUTS)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -183,39 +158,6 @@ def _batch(
         ids[i, : len(row)] = row
         mask[i, : len(row)] = 1
     return ids, mask
-
-
-def _pooling(source: Path) -> str:
-    modules = [m["type"].rsplit(".", 1)[-1] for m in _json(source / "modules.json") or []]
-    if extra := set(modules) - {"Transformer", "Pooling", "Normalize"}:
-        raise Error(
-            f"{source} has layers after its pooling that cannot be exported: {sorted(extra)}; "
-            "expected a transformer, mean or cls pooling, and a normalisation"
-        )
-    chosen = _json(source / "1_Pooling" / "config.json")
-    modes = [
-        k for k, v in chosen.items() if k.startswith("pooling_mode") and v not in (False, None)
-    ]
-    if "pooling_mode" in modes:
-        modes = [f"pooling_mode_{chosen['pooling_mode']}"]
-    match modes:
-        case [] | ["pooling_mode_mean_tokens"] | ["pooling_mode_mean"]:
-            return "mean"
-        case ["pooling_mode_cls_token"] | ["pooling_mode_cls"]:
-            return "cls"
-    raise Error(f"expected mean or cls pooling in {source / '1_Pooling/config.json'}, got {modes}")
-
-
-def _unknown(source: Path, tokenizer: Tokenizer) -> str:
-    declared = _json(source / "tokenizer_config.json").get("unk_token")
-    if isinstance(declared, dict):
-        declared = declared.get("content")
-    candidates = [t for t in (declared, "[UNK]", "<unk>") if t]
-    return next((t for t in candidates if tokenizer.token_to_id(t) is not None), "")
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _sha256(path: Path) -> str:
