@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import ERROR
 from pathlib import Path
@@ -183,29 +185,41 @@ def decoder_only(folder: Path) -> bool:
     )
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers from telling of heads that nobody needs, and from its progress bars."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    told, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(told)
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _transformer(folder: Path, attention: str) -> Any:
     from transformers import AutoModel
-    from transformers.utils import logging
 
-    told = logging.get_verbosity()
-    # Heads that a sentence encoder has no use for are reported as missing or unexpected.
-    logging.set_verbosity(ERROR)
     try:
-        transformer, about = AutoModel.from_pretrained(
-            folder,
-            attn_implementation=attention,
-            local_files_only=True,
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
+        with quietly():
+            transformer, about = AutoModel.from_pretrained(
+                folder,
+                attn_implementation=attention,
+                local_files_only=True,
+                output_loading_info=True,
+                dtype=torch.float32,
+            )
     except Exception as error:  # as many kinds as architectures
         raise ModelMismatched(
             f"the weights of {folder} do not open as its config.json describes them "
             f"({type(error).__name__}: {str(error).splitlines()[0]}): expected both files as they "
             "were published together"
         ) from error
-    finally:
-        logging.set_verbosity(told)
     # A pooler is never read here; anything else that is missing would be random.
     missing = sorted(k for k in about["missing_keys"] if "pooler" not in k)
     wrong = sorted(str(k) for k in about.get("mismatched_keys", ()))

@@ -27,11 +27,13 @@ from penchant.learn.tuning.checkpoint import Progress
 from penchant.learn.tuning.config import TuningConfig
 from penchant.learn.tuning.methods import Attached
 from penchant.learn.tuning.objectives import Drawn, objectives
+from penchant.learn.tuning.pretraining import pretrain
 from penchant.learn.tuning.reading import Reading, TopReading, backward
 from penchant.learn.tuning.text_model import TextModel
 from penchant.types import Error, Floats, InvalidInput, Tell
 
 Validate = Callable[[Floats], float]
+Kept = Literal["original", "pretrained", "tuned"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Tuned:
     """
 
     folder: Path
-    kept: Literal["original", "pretrained", "tuned"]
+    kept: Kept
     steps: int
     best_step: int
     before: float
@@ -119,49 +121,100 @@ class _Tuning:
         self.target, self.validate, self.tell = target, validate, tell
         self.tracker = Tracker() if tracker is None else tracker
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.mark = self._mark()
+        self.pretrained: list[float] = []
 
     def made(self, workspace: Path, checkpoint_seconds: float) -> Tuned:
         """Return what the tuning did; see `tune`."""
         began = time.monotonic()
-        config, mark = self.config, self._mark()
+        path, early = workspace / "tuning.safetensors", workspace / "pretrained"
         model = self._open(self.origin)
-        untuned = Reading(model, self.behaviour.texts, config.max_tokens)
+        untuned = Reading(model, self.behaviour.texts, self.config.max_tokens)
         frozen = untuned.vectors()
-        # What the tokenizer cannot read teaches nothing.
-        behaviour = replace(
-            self.behaviour,
-            texts=[
-                t if n else "" for t, n in zip(self.behaviour.texts, untuned.lengths, strict=True)
-            ],
-        )
         before = self.validate(frozen)
         self.tracker.scalar("tuning/untuned", before)
-        pretrained: list[float] = []
+        # What the tokenizer cannot read teaches nothing.
+        texts = zip(self.behaviour.texts, untuned.lengths, strict=True)
+        behaviour = replace(self.behaviour, texts=[t if tokens else "" for t, tokens in texts])
+        problem, progress = "", Progress(best=before)
+        try:
+            # A prefix, like a pre-training, changes the vectors before any step.
+            start: float | None = None if self.config.method == "prefix" else before
+            if self.config.pretraining != "none":
+                self._pretrain(early, checkpoint_seconds)
+                model, start = self._open(early), None
+            progress = self._learn(model, behaviour, frozen, path, start, checkpoint_seconds)
+        except loop.Ended as error:
+            problem = str(error)
+            progress = error.progress if error.progress.best is not None else progress
+        best = before if progress.best is None else progress.best
+        better = best > before
+        self._write(model if better else None)
+        path.unlink(missing_ok=True)
+        shutil.rmtree(early, ignore_errors=True)
+        kept: Kept = "original" if not better else "tuned" if progress.best_step else "pretrained"
+        tuned = Tuned(
+            folder=self.target,
+            kept=kept,
+            steps=progress.step,
+            best_step=progress.best_step if better else 0,
+            before=before,
+            best=best if better else before,
+            losses=progress.losses,
+            values=progress.values,
+            seconds=time.monotonic() - began,
+            skipped=progress.skipped,
+            held_tokens=progress.held,
+            pretraining_losses=self.pretrained,
+            problem=problem,
+        )
+        if problem:
+            raise TuningStopped(problem, tuned)
+        return tuned
+
+    def _learn(
+        self,
+        model: TextModel,
+        behaviour: Behaviour,
+        frozen: Floats,
+        path: Path,
+        start: float | None,
+        checkpoint_seconds: float,
+    ) -> Progress:
+        """Move the weights of `model` and leave it plain, at its best."""
+        config = self.config
         torch.manual_seed(config.seed)
-        steps_of = objectives(behaviour, config, model.dimension, frozen)
-        steps = max(1, math.ceil(config.epochs * max(len(o) for _, o in steps_of) / config.batch))
+        learned = objectives(behaviour, config, model.dimension, frozen)
+        steps = math.ceil(config.epochs * max(len(o) for _, o in learned) / config.batch)
         attached = Attached(model.module, config, steps)
         model.module.to(self.device)
-        reading = self._reading(model)
-        heads = torch.nn.ModuleList(o.head for _, o in steps_of).to(self.device)
-        trained = loop.Trained(
-            {**attached.parameters(), **{f"head.{n}": p for n, p in heads.named_parameters()}},
-            [*attached.groups(), {"params": [*heads.parameters()], "rate": config.head_rate}],
-            attached.stepped,
-            attached.beside,
-            attached.restore,
-        )
-        trained.groups = [group for group in trained.groups if group["params"]]
+        reading: Reading
+        if config.method == "last":
+            reading = TopReading(model, behaviour.texts, config.max_tokens, config.layers)
+        else:
+            reading = Reading(model, behaviour.texts, config.max_tokens)
+        heads = torch.nn.ModuleList(o.head for _, o in learned).to(self.device)
+        own = {f"head.{name}": parameter for name, parameter in heads.named_parameters()}
+        groups = attached.groups()
+        if own:
+            groups.append({"params": [*own.values()], "rate": config.head_rate})
 
         def step(number: int, held: int) -> float:
             rng = np.random.default_rng((config.seed, number))
-            drawn = [(weight, objective.draw(rng)) for weight, objective in steps_of]
+            drawn = [(weight, objective.draw(rng)) for weight, objective in learned]
             items = np.unique(np.concatenate([d.items for _, d in drawn]))
             seed = int(rng.integers(2**40))
-            return backward(reading, items, _sum_of(drawn, items, attached), held=held, seed=seed)
+            loss = _sum_of(drawn, items, attached)
+            return backward(reading, items, loss, held=held, seed=seed)
+
+        def value() -> float:
+            model.module.eval()
+            found = self.validate(reading.vectors())
+            model.module.train(config.dropout)
+            return found
 
         plan = loop.Plan(
-            steps=steps,
+            steps=max(1, steps),
             most_seconds=config.most_seconds,
             validations=config.validations,
             patience=config.patience,
@@ -170,62 +223,46 @@ class _Tuning:
             held=config.held_tokens,
             checkpoint_seconds=checkpoint_seconds,
         )
-        if config.dropout:
-            model.module.train()
-        progress, problem = Progress(), ""
+        model.module.train(config.dropout)
         try:
-            progress = loop.run(
-                trained,
+            return loop.run(
+                loop.Trained(
+                    {**attached.parameters(), **own},
+                    groups,
+                    attached.stepped,
+                    attached.beside,
+                    attached.restore,
+                ),
                 step,
                 plan,
-                workspace / "tuning.safetensors",
-                mark,
-                validate=lambda: self._value(model, reading),
-                # A prefix changes the vectors before it has learned anything.
-                start=None if config.method == "prefix" else before,
+                path,
+                self.mark,
+                validate=value,
+                start=start,
                 tell=self.tell,
-                curve=lambda name, value, at: self.tracker.scalar(f"tuning/{name}", value, at),
+                curve=self._curve("tuning"),
             )
-        except loop.Ended as error:
-            progress, problem = error.progress, str(error)
-        better = progress.best is not None and progress.best > before
-        attached.merge()
-        self._write(model if better else None)
-        (workspace / "tuning.safetensors").unlink(missing_ok=True)
-        tuned = Tuned(
-            folder=self.target,
-            kept="tuned" if better else "original",
-            steps=progress.step,
-            best_step=progress.best_step if better else 0,
-            before=before,
-            best=progress.best if better and progress.best is not None else before,
-            losses=progress.losses,
-            values=progress.values,
-            seconds=time.monotonic() - began,
-            skipped=progress.skipped,
-            held_tokens=progress.held,
-            pretraining_losses=pretrained,
-            problem=problem,
+        finally:
+            attached.merge()
+
+    def _pretrain(self, folder: Path, checkpoint_seconds: float) -> None:
+        self.pretrained = pretrain(
+            self.origin,
+            self.behaviour.texts,
+            self.config,
+            folder,
+            self.mark,
+            device=self.device,
+            tell=self.tell,
+            curve=self._curve("pretraining"),
+            checkpoint_seconds=checkpoint_seconds,
         )
-        if problem:
-            raise TuningStopped(problem, tuned)
-        return tuned
+
+    def _curve(self, name: str) -> loop.Curve:
+        return lambda what, value, step: self.tracker.scalar(f"{name}/{what}", value, step)
 
     def _open(self, folder: Path) -> TextModel:
         return TextModel.open(folder, device=self.device, precision=self.config.precision)
-
-    def _reading(self, model: TextModel) -> Reading:
-        texts, most = self.behaviour.texts, self.config.max_tokens
-        if self.config.method == "last":
-            return TopReading(model, texts, most, self.config.layers)
-        return Reading(model, texts, most)
-
-    def _value(self, model: TextModel, reading: Reading) -> float:
-        trains = model.module.training
-        model.module.eval()
-        value = self.validate(reading.vectors())
-        model.module.train(trains)
-        return value
 
     def _write(self, model: TextModel | None) -> None:
         partial = self.target.with_name(f"{self.target.name}.partial")

@@ -110,6 +110,7 @@ class _Run:
         self.optimiser = torch.optim.AdamW(trained.groups, lr=0.0)
         self.progress = Progress(held=plan.held)
         self.best: dict[str, Tensor] = {}
+        self.faulty = False
 
     def through(self) -> Progress:
         """Run to the end; see `run`."""
@@ -162,6 +163,11 @@ class _Run:
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             progress.skipped += 1
             progress.factor /= 2
+            # Once may be the batch; twice, and the weights themselves are gone.
+            if self.faulty:
+                self._take_best()
+                self.optimiser.state.clear()
+            self.faulty = True
             if progress.skipped >= MOST_SKIPPED:
                 raise TuningDiverged(
                     f"the loss was not finite in {progress.skipped} steps, the last of them step "
@@ -169,6 +175,7 @@ class _Run:
                     "weights so far are kept; lower learning_rate, or raise temperature"
                 )
             return
+        self.faulty = False
         self.optimiser.step()
         self.trained.stepped(number)
         progress.losses.append(loss)

@@ -137,7 +137,7 @@ def backward(
     loss says what each should change, and the pieces are encoded again, one at a time, to carry it
     back: the same gradient in little memory (GradCache, Gao et al. 2021).
     """
-    order = list(pieces(items, reading.lengths))
+    order = list(pieces(items, reading.lengths, held))
     place = torch.from_numpy(np.searchsorted(items, np.concatenate(order)))
     inverse = torch.argsort(place).to(reading.model.device)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from penchant.language.encoder.weights import DEFAULT, resolve
 from penchant.language.normal import normal_all
 from penchant.learn.encoder import adapters
-from penchant.learn.encoder.pooled import Opened, Pooled, opened
+from penchant.learn.encoder.pooled import Opened, Pooled, opened, quietly
 from penchant.learn.tuning.config import Precision
 from penchant.types import Floats
 
@@ -101,19 +101,28 @@ class TextModel:
 
 
 def pieces(
-    items: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], rows: int = ROWS
+    items: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], tokens: int = 1 << 30
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield `items` in pieces of like length, shortest first; `lengths` is by item."""
+    """Yield `items` in pieces of like length, shortest first; `lengths` is by item.
+
+    A piece has at most 64 rows, and at most `tokens` with its padding where it has more than one.
+    """
     order = items[np.argsort(lengths[items], kind="stable")]
-    for start in range(0, len(order), rows):
-        yield order[start : start + rows]
+    begin = 0
+    while begin < len(order):
+        end = min(begin + ROWS, len(order))
+        while end - begin > 1 and (end - begin) * int(lengths[order[end - 1]]) > tokens:
+            end -= 1
+        yield order[begin:end]
+        begin = end
 
 
 def save_beside(module: Pooled, found: Opened, folder: Path) -> None:
     """Write `module` to the new `folder`, with the tokenizer of the folder that it is from."""
     folder.mkdir(parents=True)
     transformer = module.transformer
-    transformer.save_pretrained(folder)
+    with quietly():
+        transformer.save_pretrained(folder)
     for path in sorted(found.folder.iterdir()):
         described = path.suffix in (".json", ".txt", ".model") and path.is_file()
         if described and not (folder / path.name).exists() and ".index." not in path.name:
