@@ -90,7 +90,7 @@ def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any
         "dimension": loaded.dimension,
         "limit": limit,
         "pad": pad,
-        "unknown": tokenizer.token_to_id(str(_unknown(source, tokenizer))),
+        "unknown": loaded.unknown,
         "recipes": {"fp32": "fp32; 1", "int8": RECIPE},
         "models": files,
         "sha256": {f: _sha256(target / f) for f in (*files.values(), "tokenizer.json")},
@@ -157,18 +157,6 @@ def _batch(
         ids[i, : len(row)] = row
         mask[i, : len(row)] = 1
     return ids, mask
-
-
-def _unknown(source: Path, tokenizer: Tokenizer) -> str:
-    declared = _json(source / "tokenizer_config.json").get("unk_token")
-    if isinstance(declared, dict):
-        declared = declared.get("content")
-    candidates = [t for t in (declared, "[UNK]", "<unk>") if t]
-    return next((t for t in candidates if tokenizer.token_to_id(t) is not None), "")
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _sha256(path: Path) -> str:

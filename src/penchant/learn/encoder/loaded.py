@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from transformers import AutoConfig, AutoModel
 
 from penchant.language.encoder.weights import WeightsMissing, weight_files
+from penchant.learn.encoder import adapters
 from penchant.learn.encoder.pooled import Pooled, dense_of, pooling_of
 from penchant.types import Error
 
@@ -31,17 +36,23 @@ class ModelDamaged(Error):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A sentence encoder in PyTorch, its tokenizer (cut at `limit` tokens), and its settings."""
+    """A sentence encoder in PyTorch, its tokenizer (cut at `limit` tokens), and its settings.
 
+    `pad` is the number of the padding, `unknown` that of what the tokenizer does not know, None
+    where it knows everything.
+    """
+
+    folder: Path
     module: Pooled
     tokenizer: Tokenizer
     limit: int
     pad: int
+    unknown: int | None
     dimension: int
 
 
-def load(source: Path) -> Loaded:
-    """Return the encoder of a folder, in float32, ready to be traced.
+def load(source: Path, attention: str = "eager") -> Loaded:
+    """Return the encoder of a folder, in float32, ready to be traced; "sdpa" to be trained.
 
     Raises WeightsMissing where files are missing, ModelDamaged where they do not belong together
     or cannot be read, Error where the model is of a kind that cannot be exported.
@@ -56,7 +67,7 @@ def load(source: Path) -> Loaded:
     _readable(files)
     tokenizer = _tokenizer(source)
     pooling = pooling_of(source)
-    transformer = _transformer(source)
+    transformer = _transformer(source, attention)
     width = int(transformer.config.get_text_config().hidden_size)
     dense = dense_of(source, width)
     _agree(source, tokenizer, transformer)
@@ -70,9 +81,10 @@ def load(source: Path) -> Loaded:
         )
     tokenizer.no_padding()
     tokenizer.enable_truncation(limit)
-    module = Pooled(transformer, pooling, dense).float().eval()
+    module = Pooled(transformer, pooling, dense, adapters.read(transformer, source)).float().eval()
     widths = [width, *(m.out_features for m in dense if isinstance(m, torch.nn.Linear))]
-    return Loaded(module, tokenizer, limit, pad, widths[-1])
+    unknown = tokenizer.token_to_id(_unknown(source, tokenizer))
+    return Loaded(source, module, tokenizer, limit, pad, unknown, widths[-1])
 
 
 def _described(source: Path) -> dict[str, Any]:
@@ -118,7 +130,22 @@ def _tokenizer(source: Path) -> Tokenizer:
         ) from error
 
 
-def _transformer(source: Path) -> Any:
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep transformers from telling of heads that nobody needs, and from its progress bars."""
+    logging: Any = transformers.utils.logging
+    told, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(told)
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _transformer(source: Path, attention: str) -> Any:
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True)
     except (ValueError, KeyError, OSError, StrictDataclassError) as error:
@@ -139,7 +166,7 @@ def _transformer(source: Path) -> Any:
         transformer, report = AutoModel.from_pretrained(
             source,
             config=config,
-            attn_implementation="eager",
+            attn_implementation=attention,
             dtype=torch.float32,
             local_files_only=True,
             output_loading_info=True,
@@ -237,3 +264,8 @@ def _declared(source: Path, which: str) -> str:
     except (ValueError, AttributeError) as error:
         raise ModelDamaged(f"{path} is not a JSON object ({error})") from error
     return str((named.get("content") if isinstance(named, dict) else named) or "")
+
+
+def _unknown(source: Path, tokenizer: Tokenizer) -> str:
+    candidates = [t for t in (_declared(source, "unk_token"), "[UNK]", "<unk>") if t]
+    return next((t for t in candidates if tokenizer.token_to_id(t) is not None), "")

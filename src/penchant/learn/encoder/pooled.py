@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from penchant.learn.encoder.adapters import Adapter
 from penchant.types import Error
 
 POOLINGS = ("mean", "cls", "last")
@@ -35,30 +36,44 @@ class Pooled(torch.nn.Module):
     """Unit sentence vectors, float32[batch, dimension], of a transformer under its mask.
 
     `pooling` is mean, cls (the first token) or last (the last token that is not padding, wherever
-    the padding is). `dense` are layers that follow the pooling.
+    the padding is). `dense` are layers that follow the pooling, `adapter` what was tuned beside the
+    transformer's weights.
     """
 
     def __init__(
-        self, transformer: Any, pooling: str, dense: Sequence[torch.nn.Module] = ()
+        self,
+        transformer: Any,
+        pooling: str,
+        dense: Sequence[torch.nn.Module] = (),
+        adapter: Adapter | None = None,
     ) -> None:
         super().__init__()
         self.transformer = transformer
         self.pooling = pooling
         self.dense = torch.nn.Sequential(*dense)
+        self.adapter = adapter
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Return the pooled, normalised vectors of a padded batch."""
-        hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask)[0]
+        if self.adapter is None:
+            hidden = self.transformer(input_ids=input_ids, attention_mask=attention_mask)[0]
+        else:
+            hidden = self.transformer(**self.adapter.inputs(input_ids, attention_mask))[0]
+            hidden = hidden[:, hidden.shape[1] - input_ids.shape[1] :]
+        return self.read(hidden, attention_mask)
+
+    def read(self, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the unit vectors float[b, d] of hidden states float[b, l, w] under their mask."""
         if self.pooling == "cls":
             pooled = hidden[:, 0]
         elif self.pooling == "last":
-            places = torch.arange(attention_mask.shape[1], device=attention_mask.device)
-            last = (places * attention_mask).argmax(1)
+            places = torch.arange(mask.shape[1], device=mask.device)
+            last = (places * mask).argmax(1)
             where = last.view(-1, 1, 1).expand(-1, 1, hidden.shape[2])
             pooled = hidden.gather(1, where).squeeze(1)
         else:
-            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-            pooled = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+            seen = mask.unsqueeze(-1).to(hidden.dtype)
+            pooled = (hidden * seen).sum(1) / seen.sum(1).clamp(min=1e-9)
         return torch.nn.functional.normalize(self.dense(pooled), dim=1, eps=1e-12)
 
 
