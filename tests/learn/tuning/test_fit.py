@@ -293,9 +293,7 @@ def test_texts_without_words_have_no_vector_and_do_no_harm(folder: Path, tmp_pat
 
 def test_behaviour_that_teaches_nothing_is_refused(folder: Path, tmp_path: Path) -> None:
     behaviour, validate = made.behaviour()
-    nobody = Behaviour(
-        behaviour.texts, *(np.zeros(0, t) for t in (np.int32, np.int32, np.float64))
-    )
+    nobody = Behaviour(behaviour.texts, *(np.zeros(0, t) for t in (np.int32, np.int32, np.float64)))
     for loss in ("softmax", "autoencoder"):
         with pytest.raises(InvalidInput, match="nothing to tune on"):
             tune(folder, nobody, replace(QUICK, loss=loss), tmp_path / "t", validate=validate)
@@ -312,9 +310,7 @@ def test_a_target_that_exists_is_refused(folder: Path, tmp_path: Path) -> None:
         tuned(folder, tmp_path, QUICK)
 
 
-def test_a_model_that_is_not_whole_is_refused_before_anything(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_a_model_that_is_not_whole_is_refused_before_anything(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "half").mkdir()
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / "half" / name).write_bytes((folder / name).read_bytes())
