@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from learn.tuning import made
-from penchant.learn.encoder.pooled import Pooled, opened
+from penchant.learn.encoder.loaded import load
+from penchant.learn.encoder.pooled import Pooled
 from penchant.learn.tuning.config import TuningConfig
 from penchant.learn.tuning.methods import Attached
 from penchant.types import Error
@@ -15,7 +16,7 @@ CONFIG = TuningConfig(method="full", learning_rate=1.0, layer_decay=0.5)
 
 
 def module(tmp_path: Path, kind: str = "bert") -> Pooled:
-    return opened(made.model_folder(tmp_path / kind, kind)).module
+    return load(made.model_folder(tmp_path / kind, kind)).module
 
 
 def rates(attached: Attached) -> dict[str, float]:
