@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,3 +129,36 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     full.scalar("loss", 2.0, 1)
     assert "ends early" in full.problem
     Tracker(None).scalar("loss", 1.0)
+
+
+def test_weights_and_biases_is_told_where_a_project_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    # No key on this machine, so nothing leaves it.
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "cache"))
+    with Tracker(tmp_path / "log", "shelf") as tracker:
+        tracker.scalar("loss", 0.5, 3)
+        tracker.scalar("other", 0.25, 1)
+        tracker.content("configuration", {"a": Path("b")})
+    assert tracker.problem == ""
+    wandb.teardown()
+    (run,) = (tmp_path / "log" / "wandb").glob("offline-run-*/run-*.wandb")
+    written = run.read_bytes()
+    assert b"loss" in written
+    assert b"configuration" in written
+    assert curve(read(tmp_path / "log"), "loss") == [(3, 0.5)]
+
+
+def test_a_project_that_cannot_be_told_of_is_a_problem_and_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with Tracker(tmp_path / "log", "shelf") as tracker:
+        tracker.scalar("loss", 0.5, 3)
+    assert "Weights & Biases is not told" in tracker.problem
+    assert curve(read(tmp_path / "log"), "loss") == [(3, 0.5)]

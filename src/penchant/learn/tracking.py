@@ -1,17 +1,20 @@
 """Event files of a training, one folder each, for TensorBoard: `tensorboard --logdir SHELF/logs`.
 
 A record is on disk when its call returns, so a training can be watched while it goes on, and one
-that is killed leaves what it knew. Nothing that goes wrong here stops a training.
+that is killed leaves what it knew. Where a project is named, the same goes to Weights & Biases:
+online where a key is configured, else into the folder, for `wandb sync`. Nothing that goes wrong
+here stops a training.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,15 +27,19 @@ LOGS = "logs"
 class Tracker:
     """Writes into one folder; nothing where that is None, tensorboard missing or the disk full.
 
-    `problem` says why nothing is written, if anything went wrong.
+    `project` names a project of Weights & Biases that is told as well. `problem` says why nothing
+    is written, if anything went wrong.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, project: str = "") -> None:
         self.folder = folder
         self.problem = ""
         self._file: BinaryIO | None = None
+        self._run: Any = None
         if folder is None:
             return
+        if project:
+            self._begin(folder, project)
         try:
             # Here, because it may be missing; and one that does not fit the protobuf beside it
             # fails with errors of every kind.
@@ -52,6 +59,8 @@ class Tracker:
 
     def scalar(self, tag: str, value: float, step: int = 0) -> None:
         """Write one point of the curve `tag`."""
+        # Each curve counts its own steps, and the service would take one count for all.
+        self._tell(lambda run: run.log({tag: value, f"{tag} step": step}))
         if self._file is None:
             return
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -78,11 +87,15 @@ class Tracker:
 
     def content(self, tag: str, content: Mapping[str, Any]) -> None:
         """Write what is JSON as a text that shows it as such."""
+        plain = json.loads(json.dumps(content, default=str))
+        self._tell(lambda run: run.config.update({tag: plain}, allow_val_change=True))
         lines = json.dumps(content, indent=1, default=str, ensure_ascii=False).splitlines()
         self.text(tag, "\n".join(f"    {line}" for line in lines))
 
     def close(self) -> None:
         """End the file."""
+        self._tell(lambda run: run.finish())
+        self._run = None
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -97,6 +110,35 @@ class Tracker:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _begin(self, folder: Path, project: str) -> None:
+        try:
+            import wandb
+
+            # Without a key it would ask for one, and nobody is there to answer.
+            known = os.environ.get("WANDB_MODE") or wandb.login(prompt=False, verify=False)
+            folder.mkdir(parents=True, exist_ok=True)
+            self._run = wandb.init(
+                project=project,
+                name=folder.name,
+                dir=str(folder),
+                mode=None if known else "offline",
+                settings=wandb.Settings(silent=True, init_timeout=30),
+            )
+        except Exception as error:  # missing, unconfigured, unreachable: each its own kind
+            self._without(error)
+
+    def _tell(self, what: Callable[[Any], object]) -> None:
+        if self._run is None:
+            return
+        try:
+            what(self._run)
+        except Exception as error:
+            self._without(error)
+
+    def _without(self, error: Exception) -> None:
+        self._run = None
+        self.problem = f"Weights & Biases is not told ({type(error).__name__}: {error})"
 
     def _summary(self, value: Any, step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary

@@ -35,7 +35,7 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     weights = {i.name: i for i in graph.initializer}
     rewrite = _Rewrite()
     for node in graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
+        if _is_product(node) and node.input[1] in weights:
             rewrite.product(node, numpy_helper.to_array(weights[node.input[1]]))
         elif (
             node.op_type == "Gather"
@@ -55,6 +55,14 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     if all(o.domain != "com.microsoft" for o in model.opset_import):
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
+
+
+def _is_product(node: Any) -> bool:
+    """Return whether `node` multiplies two matrices and no more: GPT-2's layers are such a Gemm."""
+    if node.op_type == "Gemm" and len(node.input) == 2:
+        told = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        return told.get("alpha", 1.0) == 1.0 and not told.get("transA") and not told.get("transB")
+    return bool(node.op_type == "MatMul")
 
 
 def _levels(
