@@ -92,3 +92,42 @@ def test_it_is_a_quarter_of_the_size_and_reads_activations_once(model: onnx.Mode
     assert kinds.count("MatMulIntegerToFloat") == 2
     # The small table is not worth the loss.
     assert {"small"} == {i.name for i in small.graph.initializer} & {"table", "small", "left"}
+
+
+def test_a_product_that_is_written_as_gemm_is_quantised_and_another_is_not() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(16, 8)).astype(np.float32)
+    bias = rng.normal(size=8).astype(np.float32)
+    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")]
+    rows = rng.normal(size=(5, 16)).astype(np.float32)
+
+    def answers(*nodes: onnx.NodeProto) -> tuple[np.ndarray, np.ndarray, set[str]]:
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            list(nodes),
+            "g",
+            [value("x", onnx.TensorProto.FLOAT, [None, 16])],
+            [value("y", onnx.TensorProto.FLOAT, [None, 8])],
+            constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+        model.ir_version = 10
+        small = quantise(model)
+        exact, coarse = (
+            onnxruntime.InferenceSession(
+                m.SerializeToString(), providers=["CPUExecutionProvider"]
+            ).run(None, {"x": rows})[0]
+            for m in (model, small)
+        )
+        return exact, coarse, {node.op_type for node in small.graph.node}
+
+    exact, coarse, kinds = answers(helper.make_node("Gemm", ["x", "w"], ["y"]))
+    assert "MatMulIntegerToFloat" in kinds
+    np.testing.assert_allclose(coarse, exact, atol=0.1)
+    for other in (
+        helper.make_node("Gemm", ["x", "w", "b"], ["y"]),
+        helper.make_node("Gemm", ["x", "w"], ["y"], alpha=0.5),
+    ):
+        exact, coarse, kinds = answers(other)
+        assert kinds == {"Gemm"}
+        np.testing.assert_array_equal(coarse, exact)
