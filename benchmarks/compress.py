@@ -5,10 +5,10 @@
 
 `amazon_beauty`: 12,101 titles with category paths. NDCG@10 is that of the last event of people
 drawn at random, by text alone: the interest is the decayed mean of the last ten items' unit
-vectors, what a person had is left out. Agreement is the share of the ten nearest items that fp32 finds too, for
-1,000 items. Blocks are dropped one after the other, those that change the neighbours of 1,200 texts
-least; nothing is trained afterwards. Encoding is on one thread, and so is a query, over this
-catalogue and over 200,000 vectors made of it.
+vectors, what a person had is left out. Agreement is the share of the ten nearest items that fp32
+finds too, for 1,000 items. Blocks are dropped one after the other, those that change the neighbours
+of 1,200 texts least; nothing is trained afterwards. Encoding is on one thread, and so is a query,
+over this catalogue and over 200,000 vectors made of it.
 """
 
 from __future__ import annotations

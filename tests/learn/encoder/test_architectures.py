@@ -49,7 +49,12 @@ def test_many_makes_answer_as_in_pytorch(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "method"), [("roberta", "lora"), ("modernbert", "bottleneck"), ("llama", "prefix")]
+    ("kind", "method"),
+    [
+        ("roberta", "bottleneck"),
+        ("llama", "prefix"),
+        pytest.param("modernbert", "lora", marks=pytest.mark.slow),
+    ],
 )
 def test_a_tuned_model_is_served_as_it_was_tuned(tmp_path: Path, kind: str, method: str) -> None:
     folder = made.model_folder(tmp_path / kind, kind)

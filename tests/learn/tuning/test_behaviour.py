@@ -50,7 +50,7 @@ def test_what_comes_at_one_moment_is_no_past_of_itself() -> None:
         ["word"] * 6,
     )
     told = Histories.of(log)
-    assert told.targets().tolist() == [1, 2, 3]
+    assert told.targets.tolist() == [1, 2, 3]
     before = past(log, told.begins, window=4)
     for row, expected in enumerate(([0], [0], [2, 1, 0])):
         known = before.weights[row] > 0
@@ -62,7 +62,7 @@ def test_what_comes_at_one_moment_is_no_past_of_itself() -> None:
 def test_items_without_text_are_neither_asked_nor_told() -> None:
     log = behaviour([(0, 0, 1.0), (0, 1, 2.0), (0, 2, 3.0)], ["word", " ", "word"])
     told = Histories.of(log)
-    assert told.targets().tolist() == [2]
+    assert told.targets.tolist() == [2]
     weights = past(log, told.begins, window=3).weights
     assert (weights > 0).sum() == 1
     pairs = Pairs.of(log)
@@ -135,3 +135,10 @@ def test_equal_digests_mean_equal_behaviour() -> None:
     same, _ = made.behaviour(seed=2)
     other, _ = made.behaviour(seed=3)
     assert one.digest() == same.digest() != other.digest()
+
+
+def test_of_somebody_who_wanted_very_much_the_newest_counts() -> None:
+    many = [(0, i, float(i)) for i in range(500)] + [(1, 0, 1.0), (1, 1, 2.0)]
+    people = behaviour(many, ["word"] * 500).people.toarray()
+    assert people.sum(1).tolist() == [200.0, 2.0]
+    assert people[0, 300:].all()

@@ -152,7 +152,7 @@ tuned(Path(sys.argv[1]), place, config, tell=tell, workspace=place / "work", che
 
 @pytest.mark.parametrize(
     ("method", "more"),
-    [("adalora", {"dropout": True}), ("full", {"pretraining": "tsdae", "pretraining_epochs": 12})],
+    [("full", {"dropout": True, "pretraining": "tsdae", "pretraining_epochs": 12})],
 )
 def test_a_killed_tuning_ends_in_the_same_weights(
     folder: Path, tmp_path: Path, method: Any, more: dict[str, Any]
@@ -181,6 +181,30 @@ def test_a_killed_tuning_ends_in_the_same_weights(
     name = "model.safetensors"
     assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
     assert [*(tmp_path / "work").iterdir()] == []
+
+
+@pytest.mark.parametrize("method", ["last", "lora", "adalora", "prefix", "bottleneck"])
+def test_whatever_moves_is_gone_on_from(folder: Path, tmp_path: Path, method: Any) -> None:
+    objectives = Objectives(together=1.0, category=0.5)
+    config = replace(QUICK, method=method, layers=1, objectives=objectives, learning_rate=1e-2)
+    whole = tuned(folder, tmp_path / "whole", config)
+    assert whole.kept == "tuned"
+    told: list[float] = []
+
+    def stop(what: str, share: float) -> None:
+        told.append(share)
+        if len(told) == 14:
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"workspace": tmp_path / "work", "checkpoint_seconds": 0.0}
+    with pytest.raises(KeyboardInterrupt):
+        tuned(folder, tmp_path, config, tell=stop, **options)
+    again = tuned(folder, tmp_path, config, tell=stop, **options)
+    # The fourteenth was taken, and not yet written.
+    assert len(told) == len(whole.losses) + 1
+    assert (again.losses, again.values) == (whole.losses, whole.values)
+    for path in whole.folder.glob("*.safetensors"):
+        assert (again.folder / path.name).read_bytes() == path.read_bytes()
 
 
 def test_another_tuning_does_not_take_up_the_checkpoint(folder: Path, tmp_path: Path) -> None:

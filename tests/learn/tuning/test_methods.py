@@ -83,3 +83,5 @@ def test_one_adapter_does_not_hang_on_another(tmp_path: Path) -> None:
     Attached(whole, replace(CONFIG, method="prefix"), 10)
     with pytest.raises(Error, match="prefix adapter already"):
         Attached(whole, replace(CONFIG, method="bottleneck"), 10)
+    with pytest.raises(Error, match="method full or lora"):
+        Attached(whole, replace(CONFIG, method="last", layers=1), 10)

@@ -8,6 +8,7 @@ adapter on top: only who reads both, as the export here does, has the tuned mode
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,7 +125,9 @@ KINDS: dict[str, type[Prefix] | type[Bottleneck]] = {"prefix": Prefix, "bottlene
 def write(adapter: Adapter, folder: Path) -> None:
     """Write the adapter into a model folder, beside the plain weights that it hangs on."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in adapter.state_dict().items()}
-    save_file(tensors, folder / FILE, {"kind": adapter.kind, "size": str(adapter.size)})
+    # One entry: several are written in no fixed order, and equal adapters should be equal files.
+    about = json.dumps({"kind": adapter.kind, "size": adapter.size})
+    save_file(tensors, folder / FILE, {"adapter": about})
 
 
 def read(transformer: nn.Module, folder: Path) -> Adapter | None:
@@ -134,7 +137,7 @@ def read(transformer: nn.Module, folder: Path) -> Adapter | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {})["adapter"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         adapter = KINDS[about["kind"]](transformer, int(about["size"]))
         adapter.load_state_dict(tensors)

@@ -16,6 +16,7 @@ from penchant.types import Floats, Ids, InvalidInput, Times
 # As the interest of the request is made: penchant.recall.text.
 HALF_LIFE = 7 * DAY
 MOMENTS_HALF = 3.0
+LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,13 @@ class Behaviour:
 
     @cached_property
     def people(self) -> sparse.csr_matrix:
-        """float32[people, items] of 0 and 1: who wanted what, of items that can be read."""
-        _, rows = np.unique(self.users, return_inverse=True)
-        keep = self.readable[self.items]
+        """float32[people, items] of 0 and 1: who wanted what, of items that can be read.
+
+        Of each the newest 200 events: pairs grow with their square, and old ones tell less.
+        """
+        _, rows, sizes = np.unique(self.users, return_inverse=True, return_counts=True)
+        newer = np.cumsum(sizes)[rows] - np.arange(len(rows)) - 1
+        keep = self.readable[self.items] & (newer < LONGEST)
         shape = (int(rows.max(initial=-1)) + 1, self.n_items)
         ones = np.ones(int(keep.sum()), np.float32)
         found = sparse.csr_matrix((ones, (rows[keep], self.items[keep])), shape=shape)
@@ -132,11 +137,12 @@ def past(behaviour: Behaviour, ends: npt.NDArray[np.int64], window: int) -> Past
 
 @dataclass(frozen=True)
 class Histories:
-    """Every wanted event with a past: where its moment begins, and how often each item is one."""
+    """Every wanted event with a past: its place, where its moment begins, and its item."""
 
     behaviour: Behaviour
     events: npt.NDArray[np.int64]
     begins: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, behaviour: Behaviour) -> Histories:
@@ -145,14 +151,10 @@ class Histories:
         first = np.flatnonzero(np.diff(moments, prepend=-1) != 0)
         begins = first[moments] if len(moments) else moments
         events = np.flatnonzero((begins > behaviour.starts) & behaviour.readable[behaviour.items])
-        return cls(behaviour, events, begins[events])
+        return cls(behaviour, events, begins[events], behaviour.items[events].astype(np.int64))
 
     def __len__(self) -> int:
         return len(self.events)
-
-    def targets(self) -> npt.NDArray[np.int64]:
-        """Return the item of each event."""
-        return self.behaviour.items[self.events].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,8 @@ def near(
     """
     rows = np.nan_to_num(vectors)
     scores = rows[anchors] @ rows.T
-    scores[together(behaviour, anchors, np.arange(behaviour.n_items))] = -2.0
+    met = (behaviour.by_item[:, anchors].T @ behaviour.people).tocoo()
+    scores[met.row, met.col] = -2.0
     scores[np.arange(len(anchors)), anchors] = -2.0
     scores[:, ~behaviour.readable] = -2.0
     among = min(max(among, count), scores.shape[1])

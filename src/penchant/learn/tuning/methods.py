@@ -114,6 +114,11 @@ class Attached:
             parameter.requires_grad_(False)
 
     def _open_top(self) -> None:
+        if self.module.adapter is not None and self.module.adapter.kind == "prefix":
+            raise Error(
+                "the model has a prefix, which moves what enters each block: tune it with method "
+                "full or lora"
+            )
         stack = adapters.blocks(self.module.transformer)
         if self.config.layers > len(stack):
             raise Error(
@@ -141,9 +146,15 @@ class Attached:
 
 
 def _low_rank(transformer: Any, config: TuningConfig, steps: int) -> Any:
-    import peft
     from transformers.pytorch_utils import Conv1D
 
+    try:
+        import peft
+    except ImportError as error:
+        raise Error(
+            f"tuning method {config.method} needs peft: `pip install 'penchant[train]'`, or set "
+            "method to full, last, prefix or bottleneck"
+        ) from error
     columns = any(isinstance(module, Conv1D) for module in transformer.modules())
     shape: dict[str, Any] = {"target_modules": "all-linear", "bias": "none"}
     # A pooler is never read, so what hangs on it has no gradient.

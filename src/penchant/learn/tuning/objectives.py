@@ -96,7 +96,7 @@ class NextItem:
                 "nobody wanted anything at a second moment: next_item has nothing to learn from; "
                 "set its weight to 0"
             )
-        counts = np.bincount(self.histories.targets(), minlength=behaviour.n_items)
+        counts = np.bincount(self.histories.targets, minlength=behaviour.n_items)
         self._often = counts / counts.sum()
 
     def __len__(self) -> int:
@@ -109,8 +109,8 @@ class NextItem:
         return _against(
             self.behaviour,
             self.config,
-            self.histories.targets()[place],
-            self.histories.targets()[place],
+            self.histories.targets[place],
+            self.histories.targets[place],
             before.items,
             self._often,
             before.weights,

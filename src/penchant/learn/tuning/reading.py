@@ -98,7 +98,9 @@ class TopReading(Reading):
                         entered = caught.pop().float().cpu()
                     for row, item in enumerate(piece):
                         begin, end = self._starts[item], self._starts[item + 1]
-                        self._kept[begin:end] = entered[row, : end - begin]
+                        # Some models have single values that float16 cannot hold.
+                        most = torch.finfo(self._kept.dtype).max
+                        self._kept[begin:end] = entered[row, : end - begin].clamp(-most, most)
         finally:
             hook.remove()
 
