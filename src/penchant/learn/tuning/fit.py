@@ -25,7 +25,7 @@ from penchant.learn.tuning import loop
 from penchant.learn.tuning.behaviour import Behaviour
 from penchant.learn.tuning.checkpoint import Progress
 from penchant.learn.tuning.config import TuningConfig
-from penchant.learn.tuning.methods import Attached
+from penchant.learn.tuning.methods import Attached, top
 from penchant.learn.tuning.objectives import Drawn, objectives
 from penchant.learn.tuning.pretraining import pretrain
 from penchant.learn.tuning.reading import Reading, TopReading, backward
@@ -129,7 +129,7 @@ class _Tuning:
         began = time.monotonic()
         path, early = workspace / "tuning.safetensors", workspace / "pretrained"
         model = self._open(self.origin)
-        untuned = Reading(model, self.behaviour.texts, self.config.max_tokens)
+        untuned = self._reading(model)
         frozen = untuned.vectors()
         before = self.validate(frozen)
         self.tracker.scalar("tuning/untuned", before)
@@ -140,10 +140,12 @@ class _Tuning:
         try:
             # A prefix, like a pre-training, changes the vectors before any step.
             start: float | None = None if self.config.method == "prefix" else before
+            reading = untuned
             if self.config.pretraining != "none":
                 self._pretrain(early, checkpoint_seconds)
                 model, start = self._open(early), None
-            progress = self._learn(model, behaviour, frozen, path, start, checkpoint_seconds)
+                reading = self._reading(model)
+            progress = self._learn(reading, behaviour, frozen, path, start, checkpoint_seconds)
         except loop.Ended as error:
             problem = str(error)
             progress = error.progress if error.progress.best is not None else progress
@@ -174,25 +176,20 @@ class _Tuning:
 
     def _learn(
         self,
-        model: TextModel,
+        reading: Reading,
         behaviour: Behaviour,
         frozen: Floats,
         path: Path,
         start: float | None,
         checkpoint_seconds: float,
     ) -> Progress:
-        """Move the weights of `model` and leave it plain, at its best."""
-        config = self.config
+        """Move the weights of the model that reads and leave it plain, at its best."""
+        config, model = self.config, reading.model
         torch.manual_seed(config.seed)
         learned = objectives(behaviour, config, model.dimension, frozen)
         steps = math.ceil(config.epochs * max(len(o) for _, o in learned) / config.batch)
         attached = Attached(model.module, config, steps)
         model.module.to(self.device)
-        reading: Reading
-        if config.method == "last":
-            reading = TopReading(model, behaviour.texts, config.max_tokens, config.layers)
-        else:
-            reading = Reading(model, behaviour.texts, config.max_tokens)
         heads = torch.nn.ModuleList(o.head for _, o in learned).to(self.device)
         own = {f"head.{name}": parameter for name, parameter in heads.named_parameters()}
         groups = attached.groups()
@@ -260,6 +257,13 @@ class _Tuning:
 
     def _curve(self, name: str) -> loop.Curve:
         return lambda what, value, step: self.tracker.scalar(f"{name}/{what}", value, step)
+
+    def _reading(self, model: TextModel) -> Reading:
+        texts, most = self.behaviour.texts, self.config.max_tokens
+        if self.config.method != "last":
+            return Reading(model, texts, most)
+        top(model.module, self.config)
+        return TopReading(model, texts, most, self.config.layers)
 
     def _open(self, folder: Path) -> TextModel:
         return TextModel.open(folder, device=self.device, precision=self.config.precision)

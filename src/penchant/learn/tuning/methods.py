@@ -114,18 +114,7 @@ class Attached:
             parameter.requires_grad_(False)
 
     def _open_top(self) -> None:
-        if self.module.adapter is not None and self.module.adapter.kind == "prefix":
-            raise Error(
-                "the model has a prefix, which moves what enters each block: tune it with method "
-                "full or lora"
-            )
-        stack = adapters.blocks(self.module.transformer)
-        if self.config.layers > len(stack):
-            raise Error(
-                f"the model has {len(stack)} blocks, and layers asks to tune the last "
-                f"{self.config.layers}: lower it, or set method to full"
-            )
-        for block in list(stack)[len(stack) - self.config.layers :]:
+        for block in top(self.module, self.config):
             for parameter in block.parameters():
                 parameter.requires_grad_(True)
         for name, parameter in self.module.named_parameters():
@@ -143,6 +132,22 @@ class Attached:
             return int(found[1]) + 1
         below = re.search(r"embed|\bwte\b|\bwpe\b", name) is not None
         return 0 if below else self._top()
+
+
+def top(module: Pooled, config: TuningConfig) -> list[nn.Module]:
+    """Return the blocks that method last tunes; Error where the model has no such."""
+    if module.adapter is not None and module.adapter.kind == "prefix":
+        raise Error(
+            "the model has a prefix, which moves what enters each block: tune it with method full "
+            "or lora"
+        )
+    stack = adapters.blocks(module.transformer)
+    if config.layers > len(stack):
+        raise Error(
+            f"the model has {len(stack)} blocks, and layers asks to tune the last "
+            f"{config.layers}: lower it, or set method to full"
+        )
+    return list(stack)[len(stack) - config.layers :]
 
 
 def _low_rank(transformer: Any, config: TuningConfig, steps: int) -> Any:
