@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from penchant.language.whitening import Whitening
 from penchant.learn.tuning.behaviour import Behaviour
 from penchant.learn.tuning.config import Objectives, TuningConfig
 from penchant.learn.tuning.fit import tune
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1200.0)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plain", dest="whitened", action="store_false")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", type=Path)
     parser.add_argument("--workspace", type=Path)
@@ -106,6 +108,7 @@ def main() -> None:
         pretraining=chosen.pretraining,
         most_seconds=chosen.seconds,
         max_tokens=chosen.tokens,
+        whitened=chosen.whitened,
         threads=chosen.threads,
         seed=chosen.seed,
     )
@@ -118,9 +121,11 @@ def main() -> None:
             print(f"{share:.0%} {what}", flush=True)
 
     def validate(vectors: np.ndarray) -> float:
-        value = validation(vectors)
-        print(f"validation {value:.5f}, test {test(vectors):.5f}", flush=True)
-        return value
+        white = Whitening.fit(vectors, vectors.shape[1])(vectors)
+        raw, value = validation(vectors), validation(white)
+        line = f"validation {value:.5f}, test {test(white):.5f}; not whitened: {raw:.5f}"
+        print(f"{line}, {test(vectors):.5f}", flush=True)
+        return value if chosen.whitened else raw
 
     with tempfile.TemporaryDirectory() as place:
         tuned = tune(
@@ -138,6 +143,8 @@ def main() -> None:
             TextModel.open(folder).vectors(behaviour.texts, chosen.tokens)
             for folder in (chosen.model, tuned.folder)
         )
+        if chosen.whitened:
+            before, after = (Whitening.fit(v, v.shape[1])(v) for v in (before, after))
         gain = test.gains(after) - test.gains(before)
         error = gain.std(ddof=1) / np.sqrt(len(gain))
         print(

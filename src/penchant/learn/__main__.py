@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,17 @@ def say(**content: Any) -> None:
     sys.stdout.flush()
 
 
+def tell(step: str, value: float) -> None:
+    """Write how far a step is."""
+    say(step=step, value=value)
+
+
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
     from penchant.learn import tracking
     from penchant.learn.effort import LearnSection, derive
-    from penchant.learn.release.publish import open_incumbent, open_view, publish
+    from penchant.learn.release.encoding import settle
+    from penchant.learn.release.publish import open_incumbent, open_view, publish, space
     from penchant.learn.requirements import need
     from penchant.learn.scorer import trials
     from penchant.learn.training import Training
@@ -73,20 +80,24 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         with tracking.Tracker(log) as tracker:
             if tracker.problem:
                 say(step=tracker.problem, value=1.0)
-            training = Training(
-                view,
-                raw,
-                config,
-                lambda step, value: say(step=step, value=value),
-                tracker=tracker,
-                shelf=store.directory,
-                sizes=store.settings.section("recall", RecallConfig),
-            )
             target = store.snapshots.begin()
             try:
+                encoding = settle(store, view, config, target, space(store), tell, tracker)
+                if encoding.own:
+                    view, raw, offset = open_view(store, target)
+                training = Training(
+                    view,
+                    raw,
+                    config,
+                    tell,
+                    tracker=tracker,
+                    shelf=store.directory,
+                    sizes=store.settings.section("recall", RecallConfig),
+                )
                 with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
-                    incumbent = open_incumbent(store, view)
+                    incumbent = open_incumbent(store, view, target)
                     outcome = training.run(target, Path(workspace), incumbent)
+                outcome = replace(outcome, encoder=encoding.report)
                 report = publish(store, target, outcome, config, view, offset, began)
             finally:
                 # What was published is no longer there; what a killed process leaves, the next

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from penchant.learn.sources.linear import Ease, Kernel
+from penchant.learn.tuning.config import TuningConfig
 from penchant.recall.linear import Recency
 from penchant.types import Effort
 
@@ -97,6 +98,10 @@ class RankerConfig:
     threads: int = 0
 
 
+# A small log is gone over more often: what validation does not confirm is not kept.
+ENCODER = TuningConfig(least_steps=300)
+
+
 @dataclass(frozen=True)
 class LearnConfig:
     """Everything a training decides by: derived from `effort`, overridden by section `learn`.
@@ -108,6 +113,8 @@ class LearnConfig:
     `keep` how many snapshots and logs of trainings stay; `threads` of every library, 0 for all
     cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
     `gate` holds back what is worse than what serves, on `least_compared` requests or more.
+    `encoder` is how the encoder itself is tuned; where it is None, the one that was tuned before
+    goes on reading, unless `keep_encoder` is off.
     """
 
     effort: Effort = "balanced"
@@ -123,5 +130,7 @@ class LearnConfig:
     search_seconds: float = 0.0
     gate: bool = True
     least_compared: int = 100
+    encoder: TuningConfig | None = None
+    keep_encoder: bool = True
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)

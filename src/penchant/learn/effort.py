@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penchant.learn.config import LearnConfig, ProjectionConfig, SequenceConfig
+from penchant.learn.config import ENCODER, LearnConfig, ProjectionConfig, SequenceConfig
 from penchant.types import Effort, InvalidInput
 
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
@@ -18,7 +18,9 @@ class LearnSection(BaseModel):
 
     `window` is the share of the newest events that the ranker learns from, `requests` how many
     requests of them, `refit` the share of the epochs in which the networks learn the rest, `tuned`
-    whether a layer above the encoder learns which texts the same people want, `ablate` whether the
+    whether a layer above the encoder learns which texts the same people want, `encoder` whether the
+    encoder itself is tuned on that (best does; balanced and fast go on with one that was tuned;
+    false takes the plain one), `encoder_seconds` for how long at most. `ablate` says whether the
     report says what each source adds, `keep` how many snapshots and training logs stay. `threads`
     is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each network,
     `search_seconds` the time for searching the ranker's parameters, 0 for none. `gate` says whether
@@ -32,6 +34,8 @@ class LearnSection(BaseModel):
     requests: int | None = Field(None, ge=1)
     refit: float | None = Field(None, ge=0.0, le=1.0)
     tuned: bool | None = None
+    encoder: bool | None = None
+    encoder_seconds: float | None = Field(None, gt=0.0)
     ablate: bool | None = None
     keep: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=0)
@@ -63,6 +67,7 @@ def derive(
     tuned = config.sources.tuned
     if "tuned" in given:
         tuned = (tuned or ProjectionConfig()) if given.pop("tuned") else None
+    config = _encoder(config, given)
     sources = replace(
         config.sources,
         threads=given["threads"],
@@ -72,6 +77,17 @@ def derive(
     )
     ranker = replace(config.ranker, threads=given["threads"])
     return replace(config, sources=sources, ranker=ranker, **given)
+
+
+def _encoder(config: LearnConfig, given: dict[str, Any]) -> LearnConfig:
+    """Return the configuration with what is `given` of the encoder, which is taken out of it."""
+    wish, seconds = given.pop("encoder", None), given.pop("encoder_seconds", None)
+    tuning = config.encoder
+    if wish is not None:
+        tuning = tuning or ENCODER if wish else None
+    if tuning is not None and seconds is not None:
+        tuning = replace(tuning, most_seconds=seconds)
+    return replace(config, encoder=tuning, keep_encoder=wish is not False)
 
 
 def _of(effort: str, seed: int) -> LearnConfig:
@@ -96,6 +112,7 @@ def _of(effort: str, seed: int) -> LearnConfig:
         requests=10_000,
         search_seconds=180.0,
         whitened=384,
+        encoder=ENCODER,
         sources=replace(sources, sequence=wide, sequence_text=replace(wide, dropout=0.2)),
     )
 

@@ -31,9 +31,12 @@ def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
     """Yield the libraries that a training imports beyond those that answering does."""
     yield from ("lightgbm", "onnx", "onnxmltools", "scipy", "threadpoolctl")
     sources = config.sources
-    if sources.networks:
+    if sources.networks or config.encoder is not None:
         yield "torch"
-    if sources.sequence is not None or sources.sequence_text is not None:
+    if config.encoder is not None:
+        yield from ("transformers", "peft")
+    sequence = sources.sequence is not None or sources.sequence_text is not None
+    if config.encoder is not None or sequence:
         yield "onnxscript"
     if n_items > config.sources.dense_below:
         yield "implicit"

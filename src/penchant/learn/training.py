@@ -72,6 +72,7 @@ class Outcome:
     search: dict[str, Any] | None = None
     gate: Verdict | None = None
     categories: dict[str, Any] | None = None
+    encoder: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -293,7 +294,7 @@ class Training:
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)
         self._write_text(folder)
         self._shrink(folder)
-        return judge(incumbent, folder, known, view, self.raw, asked)
+        return judge(incumbent, folder, known, view, self.raw, asked, begin)
 
     def _search(self, rows: Rows) -> dict[str, Any] | None:
         """Return what a search of the ranker's parameters found, None where none is configured."""

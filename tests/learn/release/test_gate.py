@@ -121,7 +121,7 @@ def state_of(folder: Path) -> tuple[View, Incumbent]:
     """Return the log as a training sees it, and what serves."""
     with open_store(folder) as store:
         view, _, _ = publish.open_view(store)
-        incumbent = publish.open_incumbent(store, view)
+        incumbent = publish.open_incumbent(store, view, folder / "none")
     assert incumbent is not None
     return view, incumbent
 

@@ -7,6 +7,7 @@ import hashlib
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -63,6 +64,8 @@ class CachedEncoder:
         self._lock = threading.Lock()
         self._read_only = read_only
         self._connection, self._lasts = _connect(self.path, read_only)
+        # Who read for a snapshot that nobody answers from any more is closed by nobody else.
+        weakref.finalize(self, self._connection.close)
 
     @property
     def id(self) -> str:

@@ -29,6 +29,7 @@ from penchant.language.encoder.weights import (
 )
 from penchant.types import Error
 
+META = "meta.json"
 _NEEDED_TO_EXPORT = ("torch", "transformers", "onnx", "onnxscript")
 
 
@@ -91,7 +92,7 @@ def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None 
 
 def is_export(folder: Path) -> bool:
     """Return whether `folder` holds a finished export: meta.json is the last file to be written."""
-    return (folder / "meta.json").is_file()
+    return (folder / META).is_file()
 
 
 def _filename(name: str) -> str:

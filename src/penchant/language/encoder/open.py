@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.endpoint import EndpointEncoder
+from penchant.language.encoder.exported import META, is_export
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import DEFAULT
 from penchant.language.template import TextConfig
+
+OWN = "encoder"  # the folder of a snapshot whose encoder was tuned on its log
 
 
 class EncoderConfig(BaseModel):
@@ -70,6 +74,21 @@ def open_encoder(
     if cache_path is None or not config.cached:
         return encoder
     return CachedEncoder(encoder, cache_path, most=config.cached, read_only=read_only)
+
+
+def own_encoder(config: EncoderConfig, snapshot: Path) -> EncoderConfig:
+    """Return the configuration of the encoder that reads for a snapshot, given its folder.
+
+    That is the configured one, or the one that was tuned and lies in the folder.
+    """
+    folder = snapshot / OWN
+    if config.model == "none" or not is_export(folder):
+        return config
+    models = json.loads((folder / META).read_text(encoding="utf-8"))["models"]
+    precision = config.precision if config.precision in models else next(iter(models))
+    return config.model_copy(
+        update={"model": str(folder), "precision": precision, "endpoint": "", "revision": ""}
+    )
 
 
 def text_space(encoder: EncoderConfig, text: TextConfig) -> str:

@@ -55,9 +55,12 @@ class ParityLost(Error):
     """The exported graph does not compute what the PyTorch model computes."""
 
 
-def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any]:
+def export(
+    source: Path, target: Path, name: str | None = None, *, only: str | None = None
+) -> dict[str, Any]:
     """Write the ONNX form of the model folder `source` to the new folder `target`; return its meta.
 
+    `only` is the one precision to keep, "fp32" or "int8"; else both are there.
     Raises ParityLost when a graph disagrees with PyTorch, Error when the folder is damaged or of a
     kind that is not known here (`load`).
     """
@@ -82,6 +85,9 @@ def export(source: Path, target: Path, name: str | None = None) -> dict[str, Any
                 f"{file} of {source} reaches cosine {parity[precision]:.4f} with PyTorch on padded "
                 f"batches, at least {LEAST_COSINE[precision]} is required: nothing was published"
             )
+    if only is not None:
+        for precision in files.keys() - {only}:
+            (target / files.pop(precision)).unlink()
     meta = {
         "format": FORMAT,
         "name": name or source.name,

@@ -9,6 +9,7 @@ zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.learn.scorer.walk import Histories, events
-from penchant.learn.view import View
+from penchant.learn.view import Earlier, View
 from penchant.measure.intervals import paired
 from penchant.measure.ranking import Figures, Lists, hits, ndcg
 from penchant.rank.answer.served import load
@@ -38,7 +39,8 @@ class Incumbent:
 
     `known` bool[n] marks the events of the view that it has learned from, `until` is the time of
     the newest of them, NaN where its manifest does not say; `removed` counts those it has learned
-    from that the log holds no more.
+    from that the log holds no more. `earlier` gives what its own encoder made of the texts as of a
+    moment, None where it reads with the encoder of the view.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Incumbent:
     known: Known
     until: float
     removed: int = 0
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,17 @@ def judge(
     view: View,
     raw: Floats | None,
     requests: Sequence[Request],
+    moment: float = math.inf,
 ) -> Verdict:
     """Return whether the model in the folder `fresh` may take the place of the incumbent.
 
     `known` bool[n] marks the events of `view` that `fresh` has learned from; `raw` float32[n, d]
-    are the text vectors of the catalogue before whitening; `requests` are in the order of time.
+    are the text vectors of the catalogue before whitening, as of `moment`; `requests` are in the
+    order of time.
     """
     try:
-        old = figures(Artefacts(incumbent.folder), incumbent.known, view, raw, requests)
+        read = raw if incumbent.earlier is None else incumbent.earlier(moment)
+        old = figures(Artefacts(incumbent.folder), incumbent.known, view, read, requests)
     except Exception as error:  # of another version, or for another encoder: it cannot serve either
         return Verdict(
             True,

@@ -5,6 +5,7 @@ Published is what the gate lets pass and what then answers; otherwise the old sn
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,24 +18,26 @@ from penchant.interests.history import counted
 from penchant.language.encoder.open import EncoderConfig, text_space
 from penchant.language.template import TextConfig
 from penchant.learn.config import LearnConfig
+from penchant.learn.release.encoding import same_encoder
 from penchant.learn.release.gate import Incumbent
 from penchant.learn.release.reading import read_texts
 from penchant.learn.release.rehearsal import rehearse
 from penchant.learn.training import Outcome
-from penchant.learn.view import View
+from penchant.learn.view import Earlier, View
 from penchant.rank.answer.loading import REVIEWED
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.open import Store
 from penchant.store.tail import Position
-from penchant.types import Floats
+from penchant.types import Floats, InvalidInput
 
 
-def open_view(store: Store) -> tuple[View, Floats | None, int]:
+def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats | None, int]:
     """Return every event of the store as a view, the raw text vectors, and the last offset.
 
     Vectors are float32[n_items, d] with rows of NaN for items without text, or None where
-    section [encoder] says model = "none".
+    section [encoder] says model = "none". They are made by the encoder in the folder of `snapshot`,
+    where there is one.
     """
     tail = store.tail(Position())
     columns = ItemColumns()
@@ -55,20 +58,30 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
         columns=columns,
         item_change=tail.position.item_change,
     )
-    known = read_texts(store, tail, columns.n)
+    known = read_texts(store, tail, columns.n, snapshot)
     if known is None:
         return view, None, tail.position.event_offset
-    view = replace(view, reviewed=known.reviewed, earlier=known.earlier, bare=known.bare)
+    view = replace(
+        view,
+        reviewed=known.reviewed,
+        earlier=known.earlier,
+        bare=known.bare,
+        texts=known.texts,
+    )
     return view, known.raw, tail.position.event_offset
 
 
-def _space(store: Store) -> str:
+def space(store: Store) -> str:
+    """Return what names the vectors of items by the settings: `text_space`."""
     encoder = store.settings.section("encoder", EncoderConfig)
     return text_space(encoder, store.settings.section("text", TextConfig))
 
 
-def open_incumbent(store: Store, view: View) -> Incumbent | None:
-    """Return the snapshot that serves and what of the view it knows; None before the first."""
+def open_incumbent(store: Store, view: View, target: Path) -> Incumbent | None:
+    """Return the snapshot that serves and what of the view it knows; None before the first.
+
+    `target` is the folder of the snapshot that is being made.
+    """
     found = store.snapshots.current()
     if found is None or view.offsets is None:
         return None
@@ -79,7 +92,22 @@ def open_incumbent(store: Store, view: View) -> Incumbent | None:
         known=known,
         until=float(found.manifest.get("until", "nan")),
         removed=max(0, int(found.manifest.get("events", 0)) - int(known.sum())),
+        earlier=None if same_encoder(found.folder, target) else _earlier(store, view, found.folder),
     )
+
+
+def _earlier(store: Store, view: View, snapshot: Path) -> Earlier:
+    """Return what gives the vectors of the encoder of another snapshot, as of a moment."""
+
+    def earlier(moment: float) -> Floats:
+        other, raw, _ = open_view(store, snapshot)
+        if other.earlier is not None and math.isfinite(moment):
+            raw = other.earlier(moment)
+        if raw is None:
+            raise InvalidInput(f"nothing reads texts for the snapshot in {snapshot}")
+        return raw[: view.n_items]  # items may have come meanwhile
+
+    return earlier
 
 
 def publish(
@@ -103,7 +131,7 @@ def publish(
         "effort": config.effort,
         "seed": config.seed,
         "offset": offset,
-        "texts": {"change": view.item_change, "space": _space(store)},
+        "texts": {"change": view.item_change, "space": space(store)},
         "until": float(view.times.max()),
         "created": time.time(),
     }

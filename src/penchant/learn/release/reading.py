@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
-from penchant.language.encoder.open import EncoderConfig, open_encoder
+from penchant.language.encoder.open import EncoderConfig, open_encoder, own_encoder
 from penchant.language.reviews import chosen
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
@@ -34,18 +35,24 @@ class KnownTexts:
     """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
 
     Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
-    a moment.
+    a moment. `texts` gives the texts themselves as of a moment, "" for items without.
     """
 
     raw: Floats
     bare: Callable[[], Floats]
+    texts: Callable[[float], list[str]]
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
 
 
-def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
-    """Return the text vectors of all items, None where section [encoder] says model = "none"."""
+def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -> KnownTexts | None:
+    """Return the text vectors of all items, None where section [encoder] says model = "none".
+
+    Where the folder of a `snapshot` holds an encoder of its own, that one reads.
+    """
     config = store.settings.section("encoder", EncoderConfig)
+    if snapshot is not None:
+        config = own_encoder(config, snapshot)
     items = tail.items
     if config.model == "none" or not len(items):
         return None
@@ -61,29 +68,40 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
     plain = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
 
     def bare() -> Floats:
-        said = texts.reviews.reviewed().tolist()
         nameless = items.with_columns(category=pl.lit(None, pl.String))
         out = raw.copy()
-        reviewed = pl.col("number").is_in(said)
+        reviewed = pl.col("number").is_in(texts.reviews.reviewed().tolist())
         for by, rows in ((plain, nameless.filter(reviewed)), (encoder, nameless.filter(~reviewed))):
             if len(rows):
                 out[rows["number"].to_numpy()] = _named(by.encode(texts(rows)))
         return out
 
-    if not texts.reviews.wanted:
-        return KnownTexts(raw, bare)
-    table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
+    reviews = texts.reviews.among(tail.events)
 
-    def earlier(moment: float) -> Floats:
+    def as_of(moment: float) -> ItemTexts:
         then = ItemTexts(section, store.said)
         then.reviews.fold(chosen(reviews, np.flatnonzero(reviews.times < moment)))
+        return then
+
+    def said(moment: float) -> list[str]:
+        out = [""] * n
+        for number, text in zip(items["number"].to_list(), as_of(moment)(items), strict=True):
+            out[number] = text
+        return out
+
+    if not texts.reviews.wanted:
+        return KnownTexts(raw, bare, said)
+    table = texts.reviews.table()
+
+    def earlier(moment: float) -> Floats:
+        then = as_of(moment)
         rows = items.filter(pl.col("number").is_in(then.reviews.differ(table).tolist()))
         out = raw.copy()
         if len(rows):
             out[rows["number"].to_numpy()] = _named(plain.encode(then(rows)))
         return out
 
-    return KnownTexts(raw, bare, table, earlier)
+    return KnownTexts(raw, bare, said, table, earlier)
 
 
 def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:

@@ -41,12 +41,14 @@ class TuningConfig:
     nothing on a cosine. Gradients are clipped to the norm `clip`. A step draws `batch` pairs,
     histories or people, `hard_negatives` items a pair that are near by text and were never wanted
     together, and, for people, `negatives` random items. An epoch is as many steps as draw each
-    pair (event, person) once on average.
+    pair (event, person) once on average; there are `least_steps` all the same.
 
     `validations` times the vectors of all items are validated; `patience` of them without a new
     best end the training, as `most_seconds` do. Texts are cut to `max_tokens`. At most
     `held_tokens` keep their graph: longer steps encode twice (GradCache), which costs a third.
-    `dropout` is whether the model's own is on. `pretraining` on the catalogue's words comes first.
+    `whitened` has the objectives compare vectors as the sources of a snapshot do: whitened, by what
+    the untuned ones look like. `dropout` is whether the model's own is on. `pretraining` on the
+    catalogue's words comes first.
     """
 
     method: Method = "last"
@@ -62,6 +64,7 @@ class TuningConfig:
     warm_up: float = 0.1
     batch: int = 128
     epochs: float = 1.0
+    least_steps: int = 1
     validations: int = 8
     patience: int = 3
     most_seconds: float = 1200.0
@@ -71,6 +74,7 @@ class TuningConfig:
     negatives: int = 256
     temperature: float = 0.05
     history: int = 10
+    whitened: bool = True
     dropout: bool = False
     precision: Precision = "auto"
     pretraining: Pretraining = "none"

@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from penchant.language.encoder.weights import address, resolve
+from penchant.language.whitening import Whitening
 from penchant.learn.threads import limited
 from penchant.learn.tracking import Tracker
 from penchant.learn.tuning import loop
@@ -186,8 +188,10 @@ class _Tuning:
         torch.manual_seed(config.seed)
         learned = objectives(behaviour, config, model.dimension, frozen)
         steps = math.ceil(config.epochs * max(len(o) for _, o in learned) / config.batch)
+        steps = max(steps, config.least_steps)
         attached = Attached(model.module, config, steps)
         model.module.to(self.device)
+        place = _placed(frozen, self.device) if config.whitened else None
         reading: Reading
         if config.method == "last":
             reading = TopReading(model, behaviour.texts, config.max_tokens, config.layers)
@@ -204,7 +208,7 @@ class _Tuning:
             drawn = [(weight, objective.draw(rng)) for weight, objective in learned]
             items = np.unique(np.concatenate([d.items for _, d in drawn]))
             seed = int(rng.integers(2**40))
-            loss = _sum_of(drawn, items, attached)
+            loss = _sum_of(drawn, items, attached, place)
             return backward(reading, items, loss, held=held, seed=seed)
 
         def value() -> float:
@@ -214,7 +218,7 @@ class _Tuning:
             return found
 
         plan = loop.Plan(
-            steps=max(1, steps),
+            steps=steps,
             most_seconds=config.most_seconds,
             validations=config.validations,
             patience=config.patience,
@@ -280,15 +284,27 @@ class _Tuning:
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
+def _placed(frozen: Floats, device: str) -> Callable[[Tensor], Tensor]:
+    """Return the whitening of the untuned vectors, as a reader of texts applies one."""
+    whitening = Whitening.fit(frozen, frozen.shape[1])
+    mean = torch.from_numpy(whitening.mean).to(device)
+    matrix = torch.from_numpy(whitening.matrix).to(device)
+    return lambda vectors: F.normalize((vectors - mean) @ matrix, dim=1, eps=1e-6)
+
+
 def _sum_of(
-    drawn: list[tuple[float, Drawn]], items: npt.NDArray[np.int64], attached: Attached
+    drawn: list[tuple[float, Drawn]],
+    items: npt.NDArray[np.int64],
+    attached: Attached,
+    place: Callable[[Tensor], Tensor] | None,
 ) -> Callable[[Tensor], Tensor]:
-    places = [torch.from_numpy(np.searchsorted(items, d.items)) for _, d in drawn]
+    rows = [torch.from_numpy(np.searchsorted(items, d.items)) for _, d in drawn]
 
     def loss(vectors: Tensor) -> Tensor:
         total = attached.penalty(vectors)
-        for (weight, batch), place in zip(drawn, places, strict=True):
-            total = total + weight * batch.loss(vectors[place.to(vectors.device)])
+        placed = vectors if place is None else place(vectors)
+        for (weight, batch), own in zip(drawn, rows, strict=True):
+            total = total + weight * batch.loss(placed[own.to(vectors.device)])
         return total
 
     return loss

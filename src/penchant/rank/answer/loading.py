@@ -16,26 +16,24 @@ import polars as pl
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn, stateless, wanted_before
-from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
-from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
+from penchant.language.encoder.open import EncoderConfig, text_space
 from penchant.language.searchable import Searchable
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.pasts import Pasts
+from penchant.rank.answer.readers import Reader, Readers
 from penchant.rank.answer.served import Served, load
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
 from penchant.rank.pipeline import load_pipeline
-from penchant.recall.asked import Asked
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical
 from penchant.recall.popularity import Popularity
-from penchant.recall.source import Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.impressions import Impressions
@@ -64,6 +62,7 @@ class Loaded:
     """
 
     served: Served
+    reader: Reader
     pasts: Pasts
     offset: int
     by_answers: bool
@@ -86,7 +85,7 @@ class Loaded:
 
 
 class Loading:
-    """Makes what is loaded, with one encoder and one index of words for all snapshots."""
+    """Makes what is loaded, with one index of words for all snapshots."""
 
     def __init__(self, store: Store, kinds: Kinds, warn: Callable[[str], None]) -> None:
         self._store, self._kinds, self._warn = store, kinds, warn
@@ -102,15 +101,10 @@ class Loading:
             lambda rows: searchable(self.texts.reviewed(rows)),
             store.catalogue.get,
         )
-        self._encoder: Encoder | None = None
-        if config.model != "none":
-            cache = store.directory / VECTORS
-            self._encoder = open_encoder(config, cache, read_only=store.read_only)
-        # They follow the log alone.
+        # It follows the log alone.
         self.led = Led(lambda events: others_learn(kinds, events))
-        self._worded: tuple[Source, ...] = (self.lexical,)
-        if self._encoder is not None:
-            self._worded = (self.lexical, Asked("asked", self.led, self._encoder.encode))
+        cache = store.directory / VECTORS
+        self._readers = Readers(config, cache, self.lexical, self.led, read_only=store.read_only)
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
         # Following the answers costs time with each of them: not where nobody is answered by it.
         asked = policies(store.settings)
@@ -177,7 +171,8 @@ class Loading:
             wanted.users[order], wanted.items[order], wanted.times[order], columns.n, folder
         )
         counted = float(wanted.times.max(initial=0.0))
-        RecallPlan(text=self._encoder is not None, counted_until=counted).save(folder)
+        texts = self._readers.configured.encoder is not None
+        RecallPlan(text=texts, counted_until=counted).save(folder)
         offset = int(wanted.offsets.max(initial=0))
         loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
         rows = self._changed(0, position.item_change)
@@ -193,19 +188,20 @@ class Loading:
 
     def learn_items(self, served: Served, rows: pl.DataFrame) -> None:
         """Give changed items their text vector, and with it a place in every text source."""
-        if self._encoder is None or not len(rows):
+        if not len(rows):
             return
         numbers = rows["number"].to_numpy().astype(np.int32)
-        raw = self.encoded(rows)
+        raw = self.encoded(rows, served.encoder)
         if raw is not None:
             served.learn_items(numbers, raw)
 
-    def encoded(self, rows: pl.DataFrame) -> Floats | None:
-        """Return the raw vectors of items as their texts are now, None (and a warning) without."""
-        if self._encoder is None:
+    def encoded(self, rows: pl.DataFrame, encoder: Encoder | None) -> Floats | None:
+        """Return what `encoder` makes of items as their texts are now, None (and a warning) without
+        vectors."""
+        if encoder is None:
             return None
         try:
-            return self.texts.encoded(self._encoder, rows)
+            return self.texts.encoded(encoder, rows)
         except Error as error:
             self._warn(
                 f"{len(rows)} items have no text vector until the directory is opened again: "
@@ -213,26 +209,30 @@ class Loading:
             )
             return None
 
-    def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
-        """Encode the texts of items before they are stored: then no request has to wait for it."""
-        if self._encoder is None or not len(items):
+    def prepare(self, items: pl.DataFrame, served: Served | None, tell: Tell | None = None) -> None:
+        """Encode the texts of items before they are stored: then no request has to wait for it.
+
+        `served` is what answers now, None where nothing was loaded yet.
+        """
+        encoder = self._encoder() if served is None else served.encoder
+        if encoder is None or not len(items):
             return
         if self.texts.reviews.wanted:
             # Whatever was said of them before stays part of what they say.
             numbers = self._store.catalogue.numbers(items["item_id"].to_list())
             items = items.with_columns(number=pl.Series(numbers, dtype=pl.Int32))
         share = None if tell is None else lambda done, total: tell("encode", done / total)
-        self.texts.encoded(self._encoder, items, share)
+        self.texts.encoded(encoder, items, share)
 
     def sweep(self) -> None:
         """Let go of vectors of texts that hold what is gone from the log."""
-        self.texts.sweep(self._encoder)
+        # All encoders of a shelf remember what they read in the same file.
+        self.texts.sweep(self._readers.configured.encoder)
 
     def close(self) -> None:
         """Remove what this process kept on disk for itself."""
         self.lexical.close()
-        if isinstance(self._encoder, CachedEncoder):
-            self._encoder.close()
+        self._readers.close()
         for workspace in self._workspaces:
             workspace.cleanup()
 
@@ -247,22 +247,33 @@ class Loading:
     ) -> Loaded:
         log, kinds = self._store.log, self._kinds
         pasts = Pasts(lambda user, now: wanted_before(log, kinds, user, now))
+        reader = self._readers.of(folder.folder)
         served = load(
             folder,
             snapshot,
             columns=columns,
             popularity=popularity,
             recent=pasts,
-            texts=self._encoder is not None,
-            encoder=self._encoder,
-            worded=self._worded,
+            texts=reader.encoder is not None,
+            encoder=reader.encoder,
+            worded=reader.worded,
             feedback=(
                 (lambda vectors: self._told(snapshot, columns, vectors, position))
                 if self._follows
                 else None
             ),
         )
-        return Loaded(served, pasts, offset, self._by_answers)
+        return Loaded(served, reader, pasts, offset, self._by_answers)
+
+    def _encoder(self) -> Encoder | None:
+        """Return who reads for the snapshot that is current, though it is not loaded."""
+        snapshot = self._store.snapshots.current()
+        if snapshot is None:
+            return self._readers.configured.encoder
+        try:
+            return self._readers.of(snapshot.folder).encoder
+        except Error:  # it cannot be loaded either
+            return self._readers.configured.encoder
 
     def _told(
         self, snapshot: str, columns: ItemColumns, vectors: Vectors, position: Position

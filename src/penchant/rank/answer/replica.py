@@ -113,7 +113,7 @@ class Replica:
 
     def prepare(self, items: pl.DataFrame, tell: Tell | None = None) -> None:
         """Encode the texts of items before they are stored: then no request has to wait for it."""
-        self._loading.prepare(items, tell)
+        self._loading.prepare(items, self._served(), tell)
 
     def close(self) -> None:
         """Wait for a snapshot that is being loaded, and remove what this process kept on disk."""

@@ -101,17 +101,20 @@ class Rereading:
                 if not part or self._closed:
                     self._reader = None
                     return
+                served = self._served()
             try:
                 rows = self._store.catalogue.get(list(part))
-                raw = self._loading.encoded(rows)
+                raw = None if served is None else self._loading.encoded(rows, served.encoder)
             except BaseException:  # a store that is lost; the next move of the log tries again
                 self._reader = None
                 raise
             with self._lock:
                 fresh = [n for n, turn in part.items() if self._waiting.get(n) == turn]
                 at: Ids = np.flatnonzero(rows["number"].is_in(fresh).to_numpy()).astype(np.int32)
-                served = self._served()
-                if served is not None and raw is not None and len(at):
+                then, served = served, self._served()
+                if served is None or then is None or served.encoder is not then.encoder:
+                    continue  # another snapshot answers by now, and reads by itself
+                if raw is not None and len(at):
                     served.learn_items(rows["number"].to_numpy()[at].astype(np.int32), raw[at])
                 self._done(fresh)
 
