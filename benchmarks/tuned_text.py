@@ -39,12 +39,13 @@ from penchant.learn.tuning.projection import ProjectionLearner
 from penchant.learn.view import View
 from penchant.measure.intervals import paired
 from penchant.measure.ranking import Lists, hits, ndcg
-from penchant.recall.text import Text
+from penchant.recall.text import Lift, Text
 from penchant.store.open import open_store
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Mask, Query
 
 K = 10
+REFIT = 0.2  # as `LearnConfig`
 LAST_DAY = 1_400_000_000
 
 
@@ -116,10 +117,14 @@ def _state(items: np.ndarray, times: np.ndarray, now: float) -> State:
 
 
 def measured(
-    rows: Floats, world: World, wanted: Mask | None = None, among: Mask | None = None
+    rows: Floats,
+    world: World,
+    wanted: Mask | None = None,
+    among: Mask | None = None,
+    lift: Lift | None = None,
 ) -> tuple[Floats, np.ndarray]:
     """Return NDCG@10 of each request and who asked; `wanted` items count, `among` compete."""
-    source = Text("text", Vectors(rows))
+    source = Text("text", Vectors(rows), lift=lift)
     n = len(rows)
     ranked, targets, users = [], [], []
     for one in world.asked:
@@ -150,8 +155,10 @@ def compared(new: Floats, old: Floats, users: np.ndarray) -> dict[str, Any]:
 
 
 def learned(world: World, view: View, config: ProjectionConfig, seed: int) -> ProjectionLearner:
+    """Return what a training makes: learned from what is not held out, then from the rest."""
     learner = ProjectionLearner("tuned", config, world.raw, seed=seed)
     learner.fit(view.wanted())
+    learner.fit(view.wanted(), REFIT)
     return learner
 
 
@@ -166,8 +173,8 @@ def arms(world: World, config: ProjectionConfig, seed: int) -> None:
         **{f"whitened to {d}": Whitening.fit(world.raw, d)(world.raw) for d in (128, 384)},
     }
     began = time.monotonic()
-    whole = learned(world, world.view, config, seed).vectors()
-    show("training", seconds=round(time.monotonic() - began, 1))
+    whole = learned(world, world.view, config, seed)
+    show("training", seconds=round(time.monotonic() - began, 1), lift=whole.lift)
     counts = np.bincount(world.view.wanted().items, minlength=len(world.raw))
     order = np.sort(counts[counts > 0])[::-1]
     tail = (counts > 0) & (counts < order[max(0, len(order) // 5 - 1)])
@@ -176,7 +183,7 @@ def arms(world: World, config: ProjectionConfig, seed: int) -> None:
     unseen = np.zeros(len(world.raw), dtype=np.bool_)
     unseen[rng.choice(len(unseen), len(unseen) // 10, replace=False)] = True
     known = world.view.where(~unseen[world.view.items])
-    held = learned(world, known, config, seed).vectors()
+    held = learned(world, known, config, seed)
     for name, rows in frozen.items():
         for arm, new, only in (
             ("all items", whole, (None, None)),
@@ -184,7 +191,8 @@ def arms(world: World, config: ProjectionConfig, seed: int) -> None:
             ("unseen, against all", held, (unseen, None)),
             ("unseen, among themselves", held, (unseen, unseen)),
         ):
-            gains, users = measured(new, world, *only)
+            lift = Lift(new.lift, new.tried)
+            gains, users = measured(new.vectors(), world, *only, lift)
             show(arm, against=name, **compared(gains, measured(rows, world, *only)[0], users))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import world
 from numbered import COLD, DAY, NOW, NUMBER, N, names, query, state, vectors
-from penchant.recall.text import Text
+from penchant.recall.text import Lift, Text
 from penchant.store.vectors import Vectors
 
 
@@ -52,6 +52,23 @@ def test_the_last_ones_count_most(source) -> None:
     for history in ([*world.SPACE, *world.WESTERNS], [*world.WESTERNS]):
         wanted = few.wanted(state(history))
         np.testing.assert_allclose(wanted, few.wanted(state([*world.WESTERNS])), atol=1e-6)
+
+
+def test_what_nobody_had_wanted_is_lifted_and_words_find_it_as_any_other() -> None:
+    tried = np.ones(N - 1, dtype=np.bool_)  # the last item came after
+    tried[[NUMBER["w2"], NUMBER["s2"]]] = False
+    plain, lifted = (
+        Text("text", Vectors(vectors()), lift=lift) for lift in (None, Lift(0.2, tried))
+    )
+    person = state(["w1"])
+    before, after = plain.score(query(), person).values, lifted.score(query(), person).values
+    untried = np.flatnonzero(~np.append(tried, False))
+    np.testing.assert_allclose(after[tried.nonzero()], before[tried.nonzero()])
+    near = before[untried]
+    np.testing.assert_allclose(after[untried], near + 0.2 * np.maximum(near, 0.0), rtol=1e-6)
+    asked = state(["w1"], words=vectors()[NUMBER["s2"]])
+    one, two = (source.score(query(), asked).values for source in (plain, lifted))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_nothing_to_compare_with_is_no_opinion(source) -> None:

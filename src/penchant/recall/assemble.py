@@ -19,7 +19,7 @@ from penchant.recall.sequence import Sequence as SequenceSource
 from penchant.recall.sequence import quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
-from penchant.recall.text import Place, Text
+from penchant.recall.text import Lift, Place, Text
 from penchant.recall.trending import Trending
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
@@ -127,12 +127,22 @@ def assemble(
         sources.append(text)
     if plan.tuned:
         rows = Vectors(folder.array(f"{TUNED}.vectors"))
-        sources.append(Text(TUNED, rows, Projection.load(folder, TUNED)))
+        # From here on it is what says which new item fits.
+        text = Text(TUNED, rows, Projection.load(folder, TUNED), lift=load_lift(folder))
+        sources.append(text)
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
     asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
     return Recall(sources, popularity, quotas, worded)
+
+
+def load_lift(folder: Artefacts) -> Lift | None:
+    """Return what lifts untried items in the source "tuned"; None in older snapshots."""
+    if not folder.has(f"{TUNED}.json"):
+        return None
+    tried = np.asarray(folder.array(f"{TUNED}.tried"))
+    return Lift(float(folder.json(TUNED)["lift"]), tried)
 
 
 def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> SequenceSource:

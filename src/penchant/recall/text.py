@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from penchant.interests.state import DAY, State, interest
 from penchant.recall.source import Scores
 from penchant.store.log import Events
 from penchant.store.vectors import Vectors
-from penchant.types import Floats, Ids, Query
+from penchant.types import Floats, Ids, Mask, Query
 
 LAST = 10  # wanted items that an interest is made of
 DAYS_HALF = 7.0  # how fast it forgets
@@ -34,20 +35,52 @@ def _moments(moments: npt.NDArray[Any]) -> Floats:
     return faded
 
 
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """How much nearer to an interest an item counts that nobody had wanted when this was learned.
+
+    Learned vectors come near those who wanted them, and those of other items do not: among them all
+    the new ones come last, however well they fit. `share` of the cosine is added to theirs; `tried`
+    bool[n] marks the items that somebody had wanted, and what is not in it was wanted by nobody.
+    """
+
+    share: float
+    tried: Mask
+
+    def __call__(self, values: Floats) -> None:
+        """Lift the cosines float32[n] of all items in place."""
+        if not self.share:
+            return
+        known = min(len(self.tried), len(values))
+        untried = np.concatenate(
+            (np.flatnonzero(~self.tried[:known]), np.arange(known, len(values)))
+        )
+        near = values[untried]
+        values[untried] = near + np.float32(self.share) * np.maximum(near, np.float32(0.0))
+
+
 class Text:
     """Scores by the cosine between an item's text and the interest `h_t`, or the words asked.
 
     `place` brings what the encoder made of a text, float32[n, d], into the space of `vectors`: unit
     rows, NaN for what says nothing. Without it they are the same. New items are known the moment
-    their vector is set: nothing is trained here.
+    their vector is set: nothing is trained here. `lift` is for those in vectors that were learned;
+    words find an item as they would any other.
     """
 
     def __init__(
-        self, name: str, vectors: Vectors, place: Place | None = None, *, last: int = LAST
+        self,
+        name: str,
+        vectors: Vectors,
+        place: Place | None = None,
+        *,
+        lift: Lift | None = None,
+        last: int = LAST,
     ) -> None:
         self.name = name
         self.vectors = vectors
         self._place = place
+        self._lift = lift
         self._last = last
         self._answered: tuple[Query, State, Scores | None] | None = None
 
@@ -81,7 +114,12 @@ class Text:
         if last is not None and last[0] is query and last[1] is state:
             return last[2]
         wanted = self.wanted(state)
-        found = None if wanted is None else Scores(self.vectors.dot(wanted, query.n_items))
+        found = None
+        if wanted is not None:
+            values = self.vectors.dot(wanted, query.n_items)
+            if self._lift is not None and state.words is None:
+                self._lift(values)
+            found = Scores(values)
         self._answered = (query, state, found)
         return found
 

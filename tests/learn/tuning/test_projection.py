@@ -13,8 +13,9 @@ from numbered import DAY, NOW, empty, make_view
 from penchant.language.projection import Projection
 from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
-from penchant.learn.tuning.projection import Examples, ProjectionLearner
+from penchant.learn.tuning.projection import LIFTS, Examples, ProjectionLearner
 from penchant.learn.view import View
+from penchant.recall.assemble import load_lift
 from penchant.recall.text import DAYS_HALF, MOMENTS_HALF, Text
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
@@ -108,6 +109,33 @@ def test_what_is_served_is_what_was_learned(
     with torch.no_grad():
         learned = learner.layer.eval()(learner.white).numpy()
     np.testing.assert_allclose(rows @ rows.T, learned @ learned.T, atol=1e-4)
+
+
+def test_untried_items_are_lifted_by_what_held_out_ones_say(
+    view: View, raw: Floats, tmp_path: Path
+) -> None:
+    learner = ProjectionLearner("tuned", replace(CONFIG, held=0.3, given_up=0.1), raw, seed=3)
+    learner.fit(view)
+    known = np.setdiff1d(np.arange(N), UNSEEN)
+    held = np.setdiff1d(np.flatnonzero(~learner.tried), UNSEEN)
+    assert 0.2 * N < len(held) < 0.4 * N
+    judged = Examples.of(view, learner.known, view.newest(CONFIG.validation))
+    gains, targets = learner._gains(judged, [0.0, learner.lift])
+    whole, untried = gains.mean(axis=1), gains[:, ~learner.tried[targets]].mean(axis=1)
+    assert learner.lift in LIFTS[1:]
+    assert untried[1] > untried[0]
+    assert whole[1] >= 0.9 * whole[0]
+    learner.save(Artefacts(tmp_path))
+    lift = load_lift(Artefacts(tmp_path))
+    assert lift is not None
+    assert lift.share == learner.lift
+    np.testing.assert_array_equal(lift.tried, learner.tried)
+    (tmp_path / "tuned.json").unlink()
+    assert load_lift(Artefacts(tmp_path)) is None  # as in a snapshot from before
+    again = ProjectionLearner("tuned", replace(CONFIG, epochs=1), raw, seed=3)
+    again.fit(view)
+    again.fit(view, 0.2)
+    np.testing.assert_array_equal(np.flatnonzero(again.tried), known)
 
 
 def test_the_untuned_layer_is_the_whitening(raw: Floats) -> None:

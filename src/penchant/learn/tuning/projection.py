@@ -9,6 +9,9 @@ are shared by a batch, half of them drawn evenly, half as they are wanted, with 
 
 Most of what keeps it honest for items without events is dropout of the whitened sentence vector: a
 layer that may not rely on any one direction cannot learn items by heart.
+
+It still brings what was wanted nearer than what was not, so a new item would come last. Some items
+are kept out of the first fit and tell by how much such items are to be lifted (`recall.text.Lift`).
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +33,15 @@ from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
 from penchant.learn.sources.sequence import Dropout, pace
 from penchant.learn.view import View
-from penchant.measure.ranking import Lists, hits, ndcg
+from penchant.measure.ranking import Figures, Lists, hits, ndcg
 from penchant.recall.text import LAST, fading
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats, Ids, Tell
 
 Curve = Callable[[str, float, int], None]
+MOST = 2000  # examples that an epoch is measured by
+LIFTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2)
+LEAST_UNTRIED = 20  # wishes for untried items that say how much they are to be lifted
 
 
 class Layer(nn.Module):
@@ -140,6 +146,8 @@ class ProjectionLearner:
             torch.tensor(math.log(1.0 / config.temperature), device=self.device)
         )
         self._rng = np.random.default_rng(seed)
+        self.lift = 0.0
+        self.tried: npt.NDArray[np.bool_] = np.zeros(len(raw), dtype=np.bool_)
 
     def read(self, raw: Floats) -> None:
         """Go on with other text vectors, float32[n_items, d]."""
@@ -165,9 +173,14 @@ class ProjectionLearner:
         config = self.config
         validated = share >= 1.0
         begin = view.newest(config.validation) if validated else math.inf
-        past = Examples.of(view.before(begin), self.known)
+        learned = view.before(begin)
+        if validated:
+            held = self._rng.random(len(self.known)) < config.held
+            learned = learned.where(~held[learned.items])
+        past = Examples.of(learned, self.known)
         if not len(past):
             return []
+        self.tried[past.items] = True
         judged = Examples.of(view, self.known, begin) if validated else None
         measured = [] if judged is None else [self.measure(judged)]
         best, kept = measured[0] if measured else -1.0, copy.deepcopy(self.layer.state_dict())
@@ -216,16 +229,29 @@ class ProjectionLearner:
                 break
         if judged is not None:
             self.layer.load_state_dict(kept)
+            self.lift = self._lifted(judged)
         return measured
 
-    def measure(self, examples: Examples, most: int = 2000) -> float:
-        """Return the mean NDCG@10 of the next item, over at most `most` examples drawn by seed."""
-        if not len(examples):
+    def measure(self, examples: Examples) -> float:
+        """Return the mean NDCG@10 of the next item, over `MOST` examples drawn by seed."""
+        gains, _ = self._gains(examples, [0.0])
+        return float(gains[0].mean()) if gains.size else 0.0
+
+    def _lifted(self, judged: Examples) -> float:
+        """Return the lift with which untried items are found best, for what may be given up."""
+        gains, targets = self._gains(judged, LIFTS)
+        untried = ~self.tried[targets]
+        if untried.sum() < LEAST_UNTRIED:
             return 0.0
+        whole = gains.mean(axis=1)
+        afforded = np.flatnonzero(whole >= (1.0 - self.config.given_up) * whole[0])
+        return LIFTS[afforded[np.argmax(gains[afforded][:, untried].mean(axis=1))]]
+
+    def _gains(self, examples: Examples, lifts: Sequence[float]) -> tuple[Figures, Ids]:
+        """Return NDCG@10 with each lift, float64[lifts, n], and what was wanted, int32[n]."""
         rows = np.nan_to_num(self.vectors())
-        rng = np.random.default_rng(0)
-        chosen = rng.permutation(len(examples))[:most]
-        ranked = np.empty((len(chosen), 10), dtype=np.int64)
+        chosen = np.random.default_rng(0).permutation(len(examples))[:MOST]
+        ranked = np.empty((len(lifts), len(chosen), 10), dtype=np.int64)
         for begin in range(0, len(chosen), 256):
             part = chosen[begin : begin + 256]
             had = np.where(examples.history[part] < 0, -1, examples.items[examples.history[part]])
@@ -234,11 +260,16 @@ class ProjectionLearner:
             scores[:, ~self.known] = -np.inf
             for row, items in zip(scores, had, strict=True):
                 row[items[items >= 0]] = -np.inf
-            ranked[begin : begin + 256] = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-        targets = Lists.of(
-            np.array([item], dtype=np.int32) for item in examples.items[examples.target[chosen]]
-        )
-        return float(ndcg(hits(ranked, targets), targets.lengths, 10).mean())
+            untried = np.where(self.tried | ~self.known, 0.0, 1.0) * np.maximum(scores, 0.0)
+            for number, lift in enumerate(lifts):
+                lifted = scores + lift * untried
+                best = np.argpartition(-lifted, 10, axis=1)[:, :10]
+                order = np.argsort(-np.take_along_axis(lifted, best, 1), axis=1, kind="stable")
+                ranked[number, begin : begin + 256] = np.take_along_axis(best, order, 1)
+        right = examples.items[examples.target[chosen]].astype(np.int32)
+        targets = Lists.of(right[:, None])
+        found = [ndcg(hits(one, targets), targets.lengths, 10) for one in ranked]
+        return np.array(found), right
 
     def vectors(self) -> Floats:
         """Return float32[n_items, k], rows of NaN for items without text."""
@@ -267,6 +298,8 @@ class ProjectionLearner:
         projection = self.projection()
         projection.save(folder, self.name)
         folder.write_array(f"{self.name}.vectors", projection(self.raw))
+        folder.write_array(f"{self.name}.tried", self.tried)
+        folder.write_json(self.name, {"lift": self.lift})
 
     def _batches(self, examples: Examples) -> Iterator[npt.NDArray[np.int64]]:
         order = examples.few(self.config.of_moment, self._rng)[: self.config.examples]
