@@ -39,7 +39,7 @@ def test_what_the_section_leaves_out_is_derived(tmp_path: Path) -> None:
         assert derive(effort, 1, 2, LearnSection()) == derive(effort, 1, 2)
         changed = derive(effort, section=section(tmp_path, "epochs = 4"))
         assert changed.requests == derive(effort).requests
-    assert derive("fast", section=LearnSection(epochs=4)).sources.networks is False
+    assert derive("fast", section=LearnSection(epochs=4)).sources.sequence is None
     assert derive("best").search_seconds == 180
     assert derive("balanced").search_seconds == 0
 

@@ -14,7 +14,7 @@ import crowd
 import penchant
 from penchant.learn import requirements
 from penchant.learn.effort import derive
-from penchant.learn.requirements import MissingLibrary, need, needed
+from penchant.learn.requirements import MissingLibrary, afforded, need, needed
 
 REFUSAL = """
 import os, sys
@@ -84,6 +84,19 @@ def test_factors_are_needed_for_large_catalogues_only() -> None:
     need(config, 1_000_000)
     with pytest.raises(MissingLibrary, match="needs nosuchlibrary, which is not installed"):
         need(config, more=["nosuchlibrary"])
+
+
+def test_effort_fast_takes_the_layer_along_only_where_torch_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert afforded(derive("fast")).sources.tuned is not None
+    assert "torch" in needed(derive("fast"), 100)
+    monkeypatch.setattr(requirements, "_found", lambda name: name != "torch")
+    assert afforded(derive("fast")).sources.tuned is None
+    assert afforded(derive("balanced")).sources.tuned is not None
+    need(derive("fast"))
+    with pytest.raises(MissingLibrary, match="effort balanced needs torch"):
+        need(derive("balanced"))
 
 
 def test_a_library_that_lacks_something_of_the_system_is_named(

@@ -63,7 +63,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     from penchant.learn.effort import LearnSection, derive
     from penchant.learn.release.encoding import settle
     from penchant.learn.release.publish import open_incumbent, open_view, publish, space
-    from penchant.learn.requirements import need
+    from penchant.learn.requirements import afforded, need
     from penchant.learn.scorer import trials
     from penchant.learn.training import Training
     from penchant.learn.turn import alone
@@ -73,7 +73,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     began = time.time()
     with open_store(options.directory, options.url) as store, alone(store.directory):
         section = store.settings.section("learn", LearnSection)
-        config = derive(options.effort, options.seed, options.threads, section)
+        config = afforded(derive(options.effort, options.seed, options.threads, section))
         need(config, len(store.catalogue))
         view, raw, offset = open_view(store)
         log = tracking.started(store.directory, config.effort, began)

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from penchant.learn.config import ENCODER, LearnConfig, ProjectionConfig, SequenceConfig
 from penchant.types import Effort, InvalidInput
 
+# What effort fast has time for, where torch is there at all.
+QUICK = ProjectionConfig(
+    dimension=128, hidden=256, epochs=3, patience=1, examples=100_000, most_seconds=15.0
+)
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
@@ -51,7 +55,8 @@ def derive(
 ) -> LearnConfig:
     """Return the configuration of an effort, with what `section` says above it.
 
-    fast: closed forms and a small ranker, no networks: under a minute for 100,000 events.
+    fast: closed forms, a quick layer above the encoder (`requirements.afforded`) and a small
+    ranker, no other networks: under a minute for 100,000 events.
     balanced: both networks and the full ranker. best: wider networks, longer training, more rows,
     and a search of the ranker's parameters. `threads` other than 0 is above the section's.
     """
@@ -99,7 +104,7 @@ def _of(effort: str, seed: int) -> LearnConfig:
             effort="fast",
             requests=2500,
             ablate=False,
-            sources=replace(sources, sequence=None, sequence_text=None, tuned=None),
+            sources=replace(sources, sequence=None, sequence_text=None, tuned=QUICK),
             ranker=replace(balanced.ranker, trees=200),
         )
     if effort == "balanced":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -16,6 +17,7 @@ class MissingLibrary(Error):
 
 def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> None:
     """Raise MissingLibrary where what `config` needs, or one of `more`, cannot be imported."""
+    config = afforded(config)
     missing = [name for name in (*needed(config, n_items), *more) if not _found(name)]
     if missing:
         raise MissingLibrary(
@@ -25,6 +27,13 @@ def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> Non
             "answer, and snapshots that were made elsewhere"
         )
     _loads("lightgbm")  # the one that lacks something on a bare system
+
+
+def afforded(config: LearnConfig) -> LearnConfig:
+    """Return `config` without what effort fast only takes along where torch is there."""
+    if config.effort != "fast" or config.sources.tuned is None or _found("torch"):
+        return config
+    return replace(config, sources=replace(config.sources, tuned=None))
 
 
 def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
