@@ -15,7 +15,6 @@ import polars as pl
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn
-from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder
 from penchant.language.reviews import chosen
@@ -57,17 +56,11 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
     first = texts.encoded(encoder, items)
     raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
     raw[items["number"].to_numpy()] = _named(first)
-    # A text that nobody reads twice, of what people wrote at some moment, is not remembered.
-    plain = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
 
     def bare() -> Floats:
-        said = texts.reviews.reviewed().tolist()
-        nameless = items.with_columns(category=pl.lit(None, pl.String))
         out = raw.copy()
-        reviewed = pl.col("number").is_in(said)
-        for by, rows in ((plain, nameless.filter(reviewed)), (encoder, nameless.filter(~reviewed))):
-            if len(rows):
-                out[rows["number"].to_numpy()] = _named(by.encode(texts(rows)))
+        nameless = items.with_columns(category=pl.lit(None, pl.String))
+        out[items["number"].to_numpy()] = _named(texts.encoded(encoder, nameless))
         return out
 
     if not texts.reviews.wanted:
@@ -80,7 +73,8 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
         rows = items.filter(pl.col("number").is_in(then.reviews.differ(table).tolist()))
         out = raw.copy()
         if len(rows):
-            out[rows["number"].to_numpy()] = _named(plain.encode(then(rows)))
+            # What nobody reads twice is not remembered.
+            out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True))
         return out
 
     return KnownTexts(raw, bare, table, earlier)
