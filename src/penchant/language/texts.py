@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -14,8 +16,19 @@ from penchant.language.template import REVIEWS, Template, TextConfig
 from penchant.store.said import Said
 
 
+class Encoded(NamedTuple):
+    """The raw vectors float32[n, d] of items, rows of zeros without a text.
+
+    `own` is of what each item says itself: words that are asked are compared with it. `raw` has its
+    reviews too: it is what people's taste is read from. Without reviews they are the same array.
+    """
+
+    raw: npt.NDArray[np.float32]
+    own: npt.NDArray[np.float32]
+
+
 class ItemTexts:
-    """The vectors of items as they are now: of their own words, and of their newest reviews.
+    """The vectors of items as they are now: of their own words, and with their newest reviews.
 
     The two are encoded apart and added, the reviews by `review_weight`. In one text reviews took
     the place of what only this item is about, and were cut where its own words are long
@@ -57,17 +70,17 @@ class ItemTexts:
         progress: Progress | None = None,
         *,
         passing: bool = False,
-    ) -> npt.NDArray[np.float32]:
-        """Return the raw vectors float32[len(rows), d] of items, rows of zeros without a text.
+    ) -> Encoded:
+        """Return the vectors of items.
 
         Where vectors are remembered, of the reviews of an item only the newest are
         (`CachedEncoder`); none of those that are `passing`, as they were at some moment.
         """
-        own = self.own(rows)
+        texts = self.own(rows)
         cached = encoder if isinstance(encoder, CachedEncoder) else None
-        out = encoder.encode(own) if cached is None else cached.encode(own, progress)
+        own = encoder.encode(texts) if cached is None else cached.encode(texts, progress)
         if not self.reviews.wanted or not self._weight or "number" not in rows.columns:
-            return out
+            return Encoded(own, own)
         written = self.written(rows)
         if cached is not None and passing:
             encoder = cached.encoder
@@ -75,11 +88,12 @@ class ItemTexts:
             numbers = rows["number"].to_numpy()
             cached.hold(numbers.tolist(), [_mark(row) for row in self.reviews.of(numbers)], written)
         some = [place for place, text in enumerate(written) if text]
+        raw = own.copy()
         if some:
-            both = out[some] + self._weight * encoder.encode([written[place] for place in some])
+            both = own[some] + self._weight * encoder.encode([written[place] for place in some])
             norms = np.linalg.norm(both, axis=1, keepdims=True)
-            out[some] = both / np.where(norms > 0, norms, 1)
-        return out
+            raw[some] = both / np.where(norms > 0, norms, 1)
+        return Encoded(raw, own)
 
     def sweep(self, encoder: Encoder | None) -> None:
         """Have the encoder forget texts with reviews that are not those of their items now."""
