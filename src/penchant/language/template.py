@@ -29,9 +29,8 @@ class TextConfig(BaseModel):
     out when all its columns are empty. What identifies an item comes first, because encoders read
     the beginning of long texts only. The part `{reviews}` holds the newest `reviews` that people
     wrote of the item, one of each person, each cut at `review_characters`: the texts of events of
-    `review_kinds`. Their vector is added to that of the other parts, times `review_weight`, for all
-    but words that are asked: those are compared with the other parts alone. Without that part they
-    are not read. Search by words reads the parts of
+    `review_kinds`. Their vector is added to that of the other parts, times `review_weight`.
+    Without that part they are not read. Search by words reads the parts of
     `search`; without any, it reads these parts and all attributes that are texts, in whatever
     language. An item goes by its title, its id and the attributes `names`; without any, by those
     called like `title_zh`.

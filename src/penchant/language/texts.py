@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -16,19 +14,8 @@ from penchant.language.template import REVIEWS, Template, TextConfig
 from penchant.store.said import Said
 
 
-class Encoded(NamedTuple):
-    """The raw vectors float32[n, d] of items, rows of zeros without a text.
-
-    `own` is of what each item says itself: words that are asked are compared with it. `raw` has its
-    reviews too: it is what people's taste is read from. Without reviews they are the same array.
-    """
-
-    raw: npt.NDArray[np.float32]
-    own: npt.NDArray[np.float32]
-
-
 class ItemTexts:
-    """The vectors of items as they are now: of their own words, and with their newest reviews.
+    """The vectors of items as they are now: of their own words, and of their newest reviews.
 
     The two are encoded apart and added, the reviews by `review_weight`. In one text reviews took
     the place of what only this item is about, and were cut where its own words are long
@@ -70,17 +57,17 @@ class ItemTexts:
         progress: Progress | None = None,
         *,
         passing: bool = False,
-    ) -> Encoded:
-        """Return the vectors of items.
+    ) -> npt.NDArray[np.float32]:
+        """Return the raw vectors float32[len(rows), d] of items, rows of zeros without a text.
 
         Where vectors are remembered, of the reviews of an item only the newest are
         (`CachedEncoder`); none of those that are `passing`, as they were at some moment.
         """
-        texts = self.own(rows)
+        own = self.own(rows)
         cached = encoder if isinstance(encoder, CachedEncoder) else None
-        own = encoder.encode(texts) if cached is None else cached.encode(texts, progress)
+        out = encoder.encode(own) if cached is None else cached.encode(own, progress)
         if not self.reviews.wanted or not self._weight or "number" not in rows.columns:
-            return Encoded(own, own)
+            return out
         written = self.written(rows)
         if cached is not None and passing:
             encoder = cached.encoder
@@ -88,12 +75,11 @@ class ItemTexts:
             numbers = rows["number"].to_numpy()
             cached.hold(numbers.tolist(), [_mark(row) for row in self.reviews.of(numbers)], written)
         some = [place for place, text in enumerate(written) if text]
-        raw = own.copy()
         if some:
-            both = own[some] + self._weight * encoder.encode([written[place] for place in some])
+            both = out[some] + self._weight * encoder.encode([written[place] for place in some])
             norms = np.linalg.norm(both, axis=1, keepdims=True)
-            raw[some] = both / np.where(norms > 0, norms, 1)
-        return Encoded(raw, own)
+            out[some] = both / np.where(norms > 0, norms, 1)
+        return out
 
     def sweep(self, encoder: Encoder | None) -> None:
         """Have the encoder forget texts with reviews that are not those of their items now."""

@@ -359,10 +359,6 @@ class Training:
             folder.write_array("text.mean", self.whitening.mean)
             folder.write_array("text.matrix", self.whitening.matrix)
             folder.write_array("text.vectors", self.view.vectors)
-            if self.view.own is not None and self.view.reviewed is not None:
-                own = np.full_like(self.view.vectors, np.nan)
-                own[self.view.reviewed[:, 0]] = self.whitening(self.view.own)
-                folder.write_array("text.own", own)
         if self.derivation is not None:
             self.derivation.save(folder)
 

@@ -22,9 +22,8 @@ class View:
     what others learn from it. `vectors` float32[n_items, d] are text vectors, NaN rows for items
     without text, or None where there is no language model. `offsets` are the events' places in the
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
-    Where texts hold reviews, `reviewed` says which, `own` has the raw vectors of these items' own
-    words, and `earlier` gives raw text vectors as of a moment. `bare` gives those of texts without
-    their category.
+    Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
+    moment. `bare` gives those of texts without their category.
     """
 
     users: Ids
@@ -38,7 +37,6 @@ class View:
     offsets: npt.NDArray[np.int64] | None = None
     item_change: int = 0
     reviewed: npt.NDArray[np.int64] | None = None
-    own: Floats | None = None
     earlier: Earlier | None = None
     bare: Callable[[], Floats] | None = None
 

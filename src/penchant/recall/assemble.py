@@ -82,14 +82,12 @@ def assemble(
     vectors: Vectors,
     recent: Recent,
     place: Place | None = None,
-    own: Vectors | None = None,
     worded: Sequence[Source] = (),
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
 
-    `place` brings what the encoder made of a text into the space of `vectors`; `own` are those of
-    items' own words, where others hold more.
+    `place` brings what the encoder made of a text into the space of `vectors`.
     `worded` are no part of a plan: they follow the catalogue and the log by themselves, and
     training asks nothing in words.
     """
@@ -125,7 +123,7 @@ def assemble(
             )
     text = None
     if plan.text:
-        text = Text("text", vectors, place, own=own)
+        text = Text("text", vectors, place)
         sources.append(text)
     if plan.tuned:
         rows = Vectors(folder.array(f"{TUNED}.vectors"))

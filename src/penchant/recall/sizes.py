@@ -29,7 +29,7 @@ def shrink(folder: Artefacts, config: RecallConfig) -> None:
     """Rewrite the tables of a folder as the configuration wants them; never the other way."""
     plan = RecallPlan.load(folder)
     tables = [f"{one}.table" for one in plan.sequence] + [f"{one}.factors" for one in plan.linear]
-    for name in [*tables, "text.vectors", "text.own", f"{TUNED}.vectors"]:
+    for name in [*tables, "text.vectors", f"{TUNED}.vectors"]:
         if config.vectors != "float32" and folder.has(f"{name}.npy"):
             vectors = Vectors(np.array(folder.array(name)))  # in memory: its file is written over
             vectors.save(folder.path(f"{name}.npy"), config.vectors)

@@ -38,24 +38,16 @@ class Text:
     """Scores by the cosine between an item's text and the interest `h_t`, or the words asked.
 
     `place` brings what the encoder made of a text, float32[n, d], into the space of `vectors`: unit
-    rows, NaN for what says nothing. Without it they are the same. Words are compared with the
-    vector that an item has in `own`, where it has one. New items are known the moment their vector
-    is set: nothing is trained here.
+    rows, NaN for what says nothing. Without it they are the same. New items are known the moment
+    their vector is set: nothing is trained here.
     """
 
     def __init__(
-        self,
-        name: str,
-        vectors: Vectors,
-        place: Place | None = None,
-        *,
-        own: Vectors | None = None,
-        last: int = LAST,
+        self, name: str, vectors: Vectors, place: Place | None = None, *, last: int = LAST
     ) -> None:
         self.name = name
         self.vectors = vectors
         self._place = place
-        self._own = own
         self._last = last
         self._answered: tuple[Query, State, Scores | None] | None = None
 
@@ -89,16 +81,9 @@ class Text:
         if last is not None and last[0] is query and last[1] is state:
             return last[2]
         wanted = self.wanted(state)
-        found = None if wanted is None else Scores(self._near(wanted, query, state))
+        found = None if wanted is None else Scores(self.vectors.dot(wanted, query.n_items))
         self._answered = (query, state, found)
         return found
-
-    def _near(self, wanted: Floats, query: Query, state: State) -> Floats:
-        near = self.vectors.dot(wanted, query.n_items)
-        if state.words is not None and self._own is not None and self._own.dimension:
-            own = self._own.dot(wanted, query.n_items)
-            np.copyto(near, own, where=np.isfinite(own))
-        return near
 
     def learn_items(self, numbers: Ids, raw: Floats) -> None:
         """Give items the vector of their text; `raw` is what the encoder made of each.

@@ -110,8 +110,6 @@ class Vectors:
     def known(self, numbers: Ids) -> Mask:
         """Return bool[len(numbers)]: which have a vector. Cheaper than the vectors."""
         state = self._state
-        if not self._dimension:
-            return np.zeros(len(numbers), dtype=np.bool_)
         first = state.base[:, 0] if state.scales is None else state.scales
         out: Mask = np.zeros(len(numbers), dtype=np.bool_)
         inside = np.flatnonzero((numbers >= 0) & (numbers < len(first)))

@@ -58,13 +58,7 @@ def open_view(store: Store) -> tuple[View, Floats | None, int]:
     known = read_texts(store, tail, columns.n)
     if known is None:
         return view, None, tail.position.event_offset
-    view = replace(
-        view,
-        reviewed=known.reviewed,
-        own=known.own,
-        earlier=known.earlier,
-        bare=known.bare,
-    )
+    view = replace(view, reviewed=known.reviewed, earlier=known.earlier, bare=known.bare)
     return view, known.raw, tail.position.event_offset
 
 

@@ -32,15 +32,14 @@ from penchant.types import Floats
 class KnownTexts:
     """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
 
-    Where texts hold reviews, `reviewed` is which (`Reviews.table`), `own` are the vectors of these
-    items' own words, row by row, and `earlier` gives `raw` as of a moment.
+    Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
+    a moment.
     """
 
     raw: Floats
     bare: Callable[[], Floats]
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
-    own: Floats | None = None
 
 
 def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
@@ -54,15 +53,14 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
     _remember(encoder, store, tail)
     texts = ItemTexts(section, store.said)
     texts.reviews.fold(tail.events)
-    numbers = items["number"].to_numpy()
-    first, own = texts.encoded(encoder, items)
+    first = texts.encoded(encoder, items)
     raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
-    raw[numbers] = _named(first)
+    raw[items["number"].to_numpy()] = _named(first)
 
     def bare() -> Floats:
         out = raw.copy()
         nameless = items.with_columns(category=pl.lit(None, pl.String))
-        out[numbers] = _named(texts.encoded(encoder, nameless).raw)
+        out[items["number"].to_numpy()] = _named(texts.encoded(encoder, nameless))
         return out
 
     if not texts.reviews.wanted:
@@ -76,13 +74,10 @@ def read_texts(store: Store, tail: Tail, n: int) -> KnownTexts | None:
         out = raw.copy()
         if len(rows):
             # What nobody reads twice is not remembered.
-            raw_then = then.encoded(encoder, rows, passing=True).raw
-            out[rows["number"].to_numpy()] = _named(raw_then)
+            out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True))
         return out
 
-    order = np.argsort(numbers)
-    reviewed = order[np.searchsorted(numbers, table[:, 0], sorter=order)]
-    return KnownTexts(raw, bare, table, earlier, _named(own[reviewed]))
+    return KnownTexts(raw, bare, table, earlier)
 
 
 def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:

@@ -21,7 +21,7 @@ from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, text_space
 from penchant.language.searchable import Searchable
 from penchant.language.template import TextConfig
-from penchant.language.texts import Encoded, ItemTexts
+from penchant.language.texts import ItemTexts
 from penchant.rank.answer.experiments import policies
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.pasts import Pasts
@@ -44,7 +44,7 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Ids, Query, Tell
+from penchant.types import Error, Floats, Ids, Query, Tell
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
@@ -184,8 +184,6 @@ class Loading:
         if before is not None and before.snapshot == UNTRAINED and before.vectors.dimension:
             rows = rows.filter(~pl.col("number").is_in(waiting.tolist()))
             loaded.served.vectors.set(waiting, before.vectors.rows(waiting))
-            held = waiting[before.own.known(waiting)]
-            loaded.served.own.set(held, before.own.rows(held))
         self.learn_items(loaded.served, rows)
         # Only now: somebody may be counting beside this.
         old, self._workspaces = self._workspaces, [workspace]
@@ -198,12 +196,12 @@ class Loading:
         if self._encoder is None or not len(rows):
             return
         numbers = rows["number"].to_numpy().astype(np.int32)
-        found = self.encoded(rows)
-        if found is not None:
-            served.learn_items(numbers, *found)
+        raw = self.encoded(rows)
+        if raw is not None:
+            served.learn_items(numbers, raw)
 
-    def encoded(self, rows: pl.DataFrame) -> Encoded | None:
-        """Return the vectors of items as their texts are now, None (and a warning) without."""
+    def encoded(self, rows: pl.DataFrame) -> Floats | None:
+        """Return the raw vectors of items as their texts are now, None (and a warning) without."""
         if self._encoder is None:
             return None
         try:

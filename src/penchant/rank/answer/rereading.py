@@ -103,7 +103,7 @@ class Rereading:
                     return
             try:
                 rows = self._store.catalogue.get(list(part))
-                found = self._loading.encoded(rows)
+                raw = self._loading.encoded(rows)
             except BaseException:  # a store that is lost; the next move of the log tries again
                 self._reader = None
                 raise
@@ -111,9 +111,8 @@ class Rereading:
                 fresh = [n for n, turn in part.items() if self._waiting.get(n) == turn]
                 at: Ids = np.flatnonzero(rows["number"].is_in(fresh).to_numpy()).astype(np.int32)
                 served = self._served()
-                if served is not None and found is not None and len(at):
-                    numbers = rows["number"].to_numpy()[at].astype(np.int32)
-                    served.learn_items(numbers, found.raw[at], found.own[at])
+                if served is not None and raw is not None and len(at):
+                    served.learn_items(rows["number"].to_numpy()[at].astype(np.int32), raw[at])
                 self._done(fresh)
 
     def _done(self, numbers: list[int]) -> None:

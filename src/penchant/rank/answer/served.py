@@ -32,14 +32,12 @@ from penchant.types import Error, Floats, Ids
 class Served:
     """What a request is answered from. Its parts grow with the store; a new snapshot is a new one.
 
-    A request holds on to one of these, so that what it reads fits together to its end. `own` has
-    the vectors of items' own words, of items whose `vectors` hold reviews too.
+    A request holds on to one of these, so that what it reads fits together to its end.
     """
 
     snapshot: str
     columns: ItemColumns
     vectors: Vectors
-    own: Vectors
     pipeline: Pipeline
     whitening: Whitening | None
     encoder: Encoder | None
@@ -62,32 +60,25 @@ class Served:
             return None
         return vector if bool(vector.any()) else None
 
-    def learn_items(self, numbers: Ids, raw: Floats, own: Floats | None = None) -> None:
+    def learn_items(self, numbers: Ids, raw: Floats) -> None:
         """Give items their text vector, and with it a place in every source that reads texts.
 
-        `raw` float32[len(numbers), d] is what the encoder made of their texts, `own` of their own
-        words (by default the same); rows of zeros or NaN are items without a text. What is known
-        already is not kept twice: each row costs in every answer.
+        `raw` float32[len(numbers), d] is what the encoder made of their texts; rows of zeros or NaN
+        are items without a text. What is known already is not kept twice: each row costs in every
+        answer.
         """
-        if own is not None and own is not raw:
-            apart = np.flatnonzero((own != raw).any(axis=1) | self.own.known(numbers))
-            rows = self._placed(own[apart])
-            fresh = self.own.differ(numbers[apart], rows)
-            self.own.set(numbers[apart][fresh], rows[fresh])
         if self.derived is not None:
             self.derived.learn(numbers, raw)
-        rows = self._placed(raw)
+        raw = raw.astype(np.float32)
+        raw[np.abs(raw).max(axis=1) == 0] = np.nan
+        rows = raw if self.whitening is None else self.whitening(raw)
         fresh = self.vectors.differ(numbers, rows)
         for source in self.pipeline.recall.sources:
             if isinstance(source, SequenceSource):
                 source.learn_items(numbers[fresh], rows[fresh])
             elif isinstance(source, Text) and source.vectors is not self.vectors:
-                source.learn_items(numbers, _named(raw))
+                source.learn_items(numbers, raw)
         self.vectors.set(numbers[fresh], rows[fresh])
-
-    def _placed(self, raw: Floats) -> Floats:
-        raw = _named(raw)
-        return raw if self.whitening is None else self.whitening(raw)
 
 
 def load(
@@ -107,12 +98,10 @@ def load(
     `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
     `feedback` opens what follows the answers to slates, in the space of these vectors.
     """
-    whitening, vectors, own = None, Vectors(), Vectors()
+    whitening, vectors = None, Vectors()
     if texts and folder.has("text.mean.npy"):
         mean, matrix = (np.asarray(folder.array(f"text.{part}")) for part in ("mean", "matrix"))
         whitening, vectors = Whitening(mean, matrix), Vectors(folder.array("text.vectors"))
-        if folder.has("text.own.npy"):
-            own = Vectors(folder.array("text.own"))
     recall = assemble(
         folder,
         RecallPlan.load(folder),
@@ -120,7 +109,6 @@ def load(
         columns=columns,
         vectors=vectors,
         place=whitening,
-        own=own,
         recent=recent,
         worded=worded,
     )
@@ -129,11 +117,4 @@ def load(
     known = np.asarray(folder.array(KNOWN)) if model is not None else None
     derived = Derived(columns, model, known)
     pipeline = load_pipeline(folder, recall, columns, vectors, feedback=told, derived=derived)
-    return Served(snapshot, columns, vectors, own, pipeline, whitening, encoder, told, derived)
-
-
-def _named(raw: Floats) -> Floats:
-    """Return a copy whose rows of zeros are NaN: no text, no vector."""
-    rows: Floats = raw.astype(np.float32)
-    rows[np.abs(rows).max(axis=1) == 0] = np.nan
-    return rows
+    return Served(snapshot, columns, vectors, pipeline, whitening, encoder, told, derived)
