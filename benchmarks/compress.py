@@ -6,7 +6,7 @@
 
 The first: model in fp32 and int8, with fewer layers (`learn/encoder/prune.py`, chosen on 200 titles
 and not tuned afterwards), shorter vectors (turned first by `Whitening`, or cut off as they come),
-and sign bits with rescoring (`language/staged.py`). Quality is NDCG@10 of the text source alone on
+and sign bits with rescoring (`staged.py`). Quality is NDCG@10 of the text source alone on
 `amazon_beauty`, leave-one-out as in `tuned_text.py`, and how many of the ten nearest items are
 those of fp32. Speed is one thread, of real titles.
 """
@@ -29,7 +29,6 @@ from accuracy import protocol
 from penchant.language.encoder.exported import ensure_onnx
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import DEFAULT, resolve
-from penchant.language.staged import Staged
 from penchant.language.template import Template
 from penchant.language.whitening import Whitening
 from penchant.learn.encoder.prune import choose, fewer_layers
@@ -38,6 +37,7 @@ from penchant.measure.ranking import Lists, hits, ndcg
 from penchant.recall.text import Text
 from penchant.store.vectors import Vectors
 from penchant.types import Floats
+from staged import Staged
 from tuned_text import K, World, measured, opened
 
 NEAREST = 10

@@ -6,6 +6,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.reviews import Reviews, chosen
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
@@ -159,7 +161,7 @@ def texts_of(store: Store, config: TextConfig = CONFIG) -> list[str]:
     texts = ItemTexts(config, store.said)
     tail = store.tail(Position())
     texts.reviews.fold(tail.events)
-    return texts(tail.items.sort("number"))
+    return texts.written(tail.items.sort("number"))
 
 
 def test_the_newest_of_each_person_in_order_of_time_are_in_the_text(store: Store) -> None:
@@ -223,7 +225,71 @@ def test_a_review_that_went_this_moment_is_left_out(store: Store) -> None:
     tail = store.tail(Position())
     texts.reviews.fold(tail.events)
     store.log.retract(user=1)
-    assert texts(tail.items.sort("number"))[0] == "fine"
+    assert texts.written(tail.items.sort("number"))[0] == "fine"
+
+
+class Letters:
+    """An encoder of the first letters of a text; what has none says nothing."""
+
+    id, dimension = "letters", 26
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked += texts
+        rows = np.zeros((len(texts), 26), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for one in {word[0] for word in text.lower().split() if word[0] in ascii_lowercase}:
+                row[ascii_lowercase.index(one)] = 1
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+    def reads(self, text: str) -> bool:
+        return True
+
+
+def vector(**weights: float) -> np.ndarray:
+    row = Letters().encode([""])[0]
+    for letter, weight in weights.items():
+        row[ascii_lowercase.index(letter)] = weight
+    return row / np.linalg.norm(row)
+
+
+def test_reviews_are_added_to_the_vector_of_the_items_own_words(store: Store) -> None:
+    log = [review("a", "x", 1, "fine"), review("b", "x", 2, "slow"), review("b", "y", 2, "🎬")]
+    filled(store, [*log, review("a", "z", 1, "dull")])
+    tail = store.tail(Position())
+    titled = tail.items.sort("number").with_columns(
+        title=pl.Series(["queen", "queen", None], dtype=pl.String)
+    )
+    plain = Letters()
+    config = CONFIG.model_copy(update={"review_weight": 0.5})
+    texts = ItemTexts(config, store.said)
+    texts.reviews.fold(tail.events)
+    rows = texts.encoded(plain, titled)
+    half = 0.5 * 0.5**0.5
+    np.testing.assert_allclose(rows[0], vector(q=1, f=half, s=half), rtol=1e-5)
+    np.testing.assert_array_equal(rows[1], vector(q=1))  # what says nothing changes nothing
+    np.testing.assert_allclose(rows[2], vector(d=1), rtol=1e-5)
+    one = texts.encoded(plain, titled[:1])
+    np.testing.assert_array_equal(one, rows[:1])
+
+    cached = CachedEncoder(Letters(), store.directory / "vectors.db")
+    np.testing.assert_allclose(texts.encoded(cached, titled), rows, atol=1e-4)
+    asked = len(cached.encoder.asked)
+    texts.encoded(cached, titled)
+    assert len(cached.encoder.asked) == asked
+    # What passes is not remembered: it is encoded each time.
+    for _ in range(2):
+        texts.encoded(cached, titled, passing=True)
+    assert len(cached.encoder.asked) == asked + 2 * 3
+    cached.close()
+
+    silent = ItemTexts(CONFIG.model_copy(update={"review_weight": 0.0}), store.said)
+    silent.reviews.fold(tail.events)
+    alone = Letters()
+    np.testing.assert_array_equal(silent.encoded(alone, titled)[0], vector(q=1))
+    assert alone.asked == ["queen", "queen", ""]
 
 
 def test_many_reviews_of_one_person_hide_nobody(store: Store) -> None:

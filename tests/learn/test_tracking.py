@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
+import re
+import socket
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +17,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import crowd
 import penchant
+import world
 from penchant.evaluate.simulate import simulate
 from penchant.learn import tracking
 from penchant.learn.__main__ import train
 from penchant.learn.config import SequenceConfig
 from penchant.learn.effort import derive
 from penchant.learn.release.publish import open_view
-from penchant.learn.tracking import Tracker
+from penchant.learn.tracking import Tracker, TrackingSection
 from penchant.learn.training import Training
 from penchant.store.open import open_store
 from shelves import mute
@@ -128,3 +134,92 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     full.scalar("loss", 2.0, 1)
     assert "ends early" in full.problem
     Tracker(None).scalar("loss", 1.0)
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give what Weights & Biases keeps of an account a place of its own: it finds no key."""
+    wandb = pytest.importorskip("wandb")
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "WANDB_ENTITY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    yield
+    wandb.teardown()
+
+
+def run_of(log: Path) -> bytes:
+    """Return what lies in the folder of a log for `wandb sync` when the process ends."""
+    import wandb
+
+    wandb.teardown()
+    (run,) = (log / "wandb").glob("offline-run-*/run-*.wandb")
+    return run.read_bytes()
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_named_project_is_told_into_the_folder_where_there_is_no_key(
+    tmp_path: Path, service: None, offline: bool
+) -> None:
+    with Tracker(tmp_path / "log", TrackingSection(project="shelf", offline=offline)) as tracker:
+        tracker.scalar("loss", 0.5, 3)
+        tracker.scalar("other", 0.25, 1)
+        tracker.content("configuration", {"a": Path("b")})
+    assert tracker.problem == ""
+    written = run_of(tmp_path / "log")
+    for said in (b"shelf", b"loss", b"0.5", b"other step", b"configuration"):
+        assert said in written
+    assert curve(read(tmp_path / "log"), "loss") == [(3, 0.5)]
+
+
+def test_a_training_tells_figures_and_nobody(
+    tmp_path: Path, service: None, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    folder = crowd.filled(tmp_path / "shelf")
+    with (folder / "penchant.toml").open("a") as settings:
+        settings.write('\n[tracking]\nproject = "the shelf"\noffline = true\n')
+    options = {"url": None, "effort": "fast", "seed": 0, "threads": 1}
+    train(argparse.Namespace(directory=folder, **options))
+    assert all(json.loads(line) for line in capsys.readouterr().out.splitlines())
+    (log,) = (folder / "logs").iterdir()
+    written = run_of(log)
+    assert b"seconds/sources" in written
+    assert b"least_in_leaf" in written
+    ids = {*crowd.events()["user_id"], *world.items()["item_id"]}
+    assert len(ids) > 50
+    for name in (*ids, str(tmp_path), getpass.getuser(), socket.gethostname()):
+        assert not re.search(rb"\b%b\b" % re.escape(name.encode()), written), name
+
+
+def test_a_service_that_is_missing_unreachable_or_broken_is_one_warning(
+    tmp_path: Path, service: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = TrackingSection(project="shelf")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "wandb", None)
+        with Tracker(tmp_path / "missing", told) as tracker:
+            tracker.scalar("loss", 0.5, 3)
+    assert 'pip install "penchant[wandb]"' in tracker.problem
+    assert curve(read(tmp_path / "missing"), "loss") == [(3, 0.5)]
+
+    with Tracker(tmp_path / "refused", TrackingSection(project="a/b", offline=True)) as tracker:
+        tracker.scalar("loss", 0.5, 3)
+    assert tracker.problem.count("not told") == 1
+
+    broken = Tracker(tmp_path / "broken", TrackingSection(project="shelf", offline=True))
+    broken._run.finish()
+    for step in range(3):
+        broken.scalar("loss", 0.5, step)
+    broken.close()
+    assert broken.problem.count("not told") == 1
+    assert len(curve(read(tmp_path / "broken"), "loss")) == 3
+
+    monkeypatch.setattr(tracking, "_INIT_SECONDS", 1.0)
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    with Tracker(tmp_path / "unreachable", told) as tracker:
+        tracker.scalar("loss", 0.5, 3)
+    assert "not told" in tracker.problem
+    assert "\n" not in tracker.problem
+    assert curve(read(tmp_path / "unreachable"), "loss") == [(3, 0.5)]

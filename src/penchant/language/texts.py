@@ -1,4 +1,4 @@
-"""What an item says, as text and as a vector: one definition for serving and for training."""
+"""What an item says, as a vector: one definition for serving and for training."""
 
 from __future__ import annotations
 
@@ -15,16 +15,27 @@ from penchant.store.said import Said
 
 
 class ItemTexts:
-    """The texts of items as they are now: the template over their columns and newest reviews."""
+    """The vectors of items as they are now: of their own words, and of their newest reviews.
+
+    The two are encoded apart and added, the reviews by `review_weight`. In one text reviews took
+    the place of what only this item is about, and were cut where its own words are long
+    (`docs/language-items.md` has what was compared).
+    """
 
     def __init__(self, config: TextConfig, said: Said) -> None:
         self.reviews = Reviews(config, said)
-        self._template = Template(config)
+        own, written = config.split()
+        self._own, self._written = Template(own), Template(written)
+        self._weight = np.float32(config.review_weight)
         self._said = said
 
-    def __call__(self, rows: pl.DataFrame) -> list[str]:
-        """Return one text per row of a frame with the columns of ITEMS and `number`."""
-        return self._template(self.reviewed(rows))
+    def own(self, rows: pl.DataFrame) -> list[str]:
+        """Return what each item says itself, for a frame with the columns of ITEMS."""
+        return self._own(rows)
+
+    def written(self, rows: pl.DataFrame) -> list[str]:
+        """Return what is written of each item, for a frame that has their `number` too."""
+        return self._written(self.reviewed(rows))
 
     def reviewed(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the rows with a column of their reviews, where texts hold any.
@@ -40,20 +51,35 @@ class ItemTexts:
         return rows.with_columns(pl.Series(REVIEWS, words, dtype=pl.List(pl.String)))
 
     def encoded(
-        self, encoder: Encoder, rows: pl.DataFrame, progress: Progress | None = None
+        self,
+        encoder: Encoder,
+        rows: pl.DataFrame,
+        progress: Progress | None = None,
+        *,
+        passing: bool = False,
     ) -> npt.NDArray[np.float32]:
         """Return the raw vectors float32[len(rows), d] of items, rows of zeros without a text.
 
-        Where vectors are remembered, of a text with reviews only the newest is (`CachedEncoder`).
+        Where vectors are remembered, of the reviews of an item only the newest are
+        (`CachedEncoder`); none of those that are `passing`, as they were at some moment.
         """
-        texts = self(rows)
-        if not isinstance(encoder, CachedEncoder):
-            return encoder.encode(texts)
-        if self.reviews.wanted and "number" in rows.columns:
+        own = self.own(rows)
+        cached = encoder if isinstance(encoder, CachedEncoder) else None
+        out = encoder.encode(own) if cached is None else cached.encode(own, progress)
+        if not self.reviews.wanted or not self._weight or "number" not in rows.columns:
+            return out
+        written = self.written(rows)
+        if cached is not None and passing:
+            encoder = cached.encoder
+        elif cached is not None:
             numbers = rows["number"].to_numpy()
-            marks = [_mark(row) for row in self.reviews.of(numbers)]
-            encoder.hold(numbers.tolist(), marks, texts)
-        return encoder.encode(texts, progress)
+            cached.hold(numbers.tolist(), [_mark(row) for row in self.reviews.of(numbers)], written)
+        some = [place for place, text in enumerate(written) if text]
+        if some:
+            both = out[some] + self._weight * encoder.encode([written[place] for place in some])
+            norms = np.linalg.norm(both, axis=1, keepdims=True)
+            out[some] = both / np.where(norms > 0, norms, 1)
+        return out
 
     def sweep(self, encoder: Encoder | None) -> None:
         """Have the encoder forget texts with reviews that are not those of their items now."""

@@ -77,7 +77,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         need(config, len(store.catalogue))
         view, raw, offset = open_view(store)
         log = tracking.started(store.directory, config.effort, began)
-        with tracking.Tracker(log) as tracker:
+        told = store.settings.section("tracking", tracking.TrackingSection)
+        with tracking.Tracker(log, told) as tracker:
             if tracker.problem:
                 say(step=tracker.problem, value=1.0)
             target = store.snapshots.begin()

@@ -16,6 +16,7 @@ from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.encoder.open import EncoderConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
+from penchant.learn.tracking import TrackingSection
 from penchant.rank.answer.experiments import ExperimentConfig
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.recall.sizes import RecallConfig
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "recall": RecallConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
+    "tracking": TrackingSection,
     "experiments": ExperimentConfig,
 }
 

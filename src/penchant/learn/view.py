@@ -23,8 +23,8 @@ class View:
     without text, or None where there is no language model. `offsets` are the events' places in the
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
     Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
-    moment. `bare` gives those of texts without their category, `texts` what items say as of a
-    moment, one text an item, "" for none.
+    moment. `bare` gives those of texts without their category, `texts` what items say themselves,
+    one text an item, "" for none.
     """
 
     users: Ids
@@ -40,7 +40,7 @@ class View:
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
     bare: Callable[[], Floats] | None = None
-    texts: Callable[[float], list[str]] | None = None
+    texts: Callable[[], list[str]] | None = None
 
     @property
     def n_items(self) -> int:

@@ -102,7 +102,7 @@ def _tuned(
     begin = wanted.newest(config.window)
     past = wanted.before(begin)
     learned = past.before(past.newest(NEWEST))
-    texts = view.texts(begin)
+    texts = view.texts()
     users, items = _next(past, learned)
     if len(users) < LEAST:
         return {"kept": "original", "reason": f"{len(users)} of {LEAST} questions to judge by"}

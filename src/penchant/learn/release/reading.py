@@ -16,7 +16,6 @@ import polars as pl
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn
-from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, own_encoder
 from penchant.language.reviews import chosen
@@ -35,12 +34,12 @@ class KnownTexts:
     """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
 
     Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
-    a moment. `texts` gives the texts themselves as of a moment, "" for items without.
+    a moment. `texts` gives what items say themselves, "" for those without a text.
     """
 
     raw: Floats
     bare: Callable[[], Floats]
-    texts: Callable[[float], list[str]]
+    texts: Callable[[], list[str]]
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
 
@@ -64,44 +63,34 @@ def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -
     first = texts.encoded(encoder, items)
     raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
     raw[items["number"].to_numpy()] = _named(first)
-    # A text that nobody reads twice, of what people wrote at some moment, is not remembered.
-    plain = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
 
     def bare() -> Floats:
-        nameless = items.with_columns(category=pl.lit(None, pl.String))
         out = raw.copy()
-        reviewed = pl.col("number").is_in(texts.reviews.reviewed().tolist())
-        for by, rows in ((plain, nameless.filter(reviewed)), (encoder, nameless.filter(~reviewed))):
-            if len(rows):
-                out[rows["number"].to_numpy()] = _named(by.encode(texts(rows)))
+        nameless = items.with_columns(category=pl.lit(None, pl.String))
+        out[items["number"].to_numpy()] = _named(texts.encoded(encoder, nameless))
         return out
 
-    reviews = texts.reviews.among(tail.events)
-
-    def as_of(moment: float) -> ItemTexts:
-        then = ItemTexts(section, store.said)
-        then.reviews.fold(chosen(reviews, np.flatnonzero(reviews.times < moment)))
-        return then
-
-    def said(moment: float) -> list[str]:
+    def own() -> list[str]:
         out = [""] * n
-        for number, text in zip(items["number"].to_list(), as_of(moment)(items), strict=True):
+        for number, text in zip(items["number"].to_list(), texts.own(items), strict=True):
             out[number] = text
         return out
 
     if not texts.reviews.wanted:
-        return KnownTexts(raw, bare, said)
-    table = texts.reviews.table()
+        return KnownTexts(raw, bare, own)
+    table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
 
     def earlier(moment: float) -> Floats:
-        then = as_of(moment)
+        then = ItemTexts(section, store.said)
+        then.reviews.fold(chosen(reviews, np.flatnonzero(reviews.times < moment)))
         rows = items.filter(pl.col("number").is_in(then.reviews.differ(table).tolist()))
         out = raw.copy()
         if len(rows):
-            out[rows["number"].to_numpy()] = _named(plain.encode(then(rows)))
+            # What nobody reads twice is not remembered.
+            out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True))
         return out
 
-    return KnownTexts(raw, bare, said, table, earlier)
+    return KnownTexts(raw, bare, own, table, earlier)
 
 
 def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:
