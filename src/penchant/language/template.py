@@ -29,10 +29,11 @@ class TextConfig(BaseModel):
     out when all its columns are empty. What identifies an item comes first, because encoders read
     the beginning of long texts only. The part `{reviews}` holds the newest `reviews` that people
     wrote of the item, one of each person, each cut at `review_characters`: the texts of events of
-    `review_kinds`. Their vector is added to that of the other parts, times `review_weight`.
-    Without that part they are not read. Search by words reads the parts of `search`; without any,
-    it reads these parts and all attributes that are texts, in whatever language. An item goes by
-    its title, its id and the attributes `names`; without any, by those called like `title_zh`.
+    `review_kinds`. Their vector is added to that of the other parts, each by its length, that of
+    the reviews times `review_weight`. Without that part they are not read. Search by words reads
+    the parts of `search`; without any, it reads these parts and all attributes that are texts, in
+    whatever language. An item goes by its title, its id and the attributes `names`; without any, by
+    those called like `title_zh`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +51,7 @@ class TextConfig(BaseModel):
     characters: int = Field(default=4096, gt=0)
     reviews: int = Field(default=3, ge=0, le=20)
     review_characters: int = Field(default=300, gt=0, le=4096)
-    review_weight: float = Field(default=0.35, ge=0.0, le=10.0)
+    review_weight: float = Field(default=0.5, ge=0.0, le=10.0)
     review_kinds: tuple[str, ...] = kinds.REVIEWS
 
     @property

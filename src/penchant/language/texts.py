@@ -13,13 +13,15 @@ from penchant.language.reviews import READ, Reviews
 from penchant.language.template import REVIEWS, Template, TextConfig
 from penchant.store.said import Said
 
+_READ = 600  # characters that count: an encoder reads some hundred words
+
 
 class ItemTexts:
     """The vectors of items as they are now: of their own words, and of their newest reviews.
 
-    The two are encoded apart and added, the reviews by `review_weight`. In one text reviews took
-    the place of what only this item is about, and were cut where its own words are long
-    (`docs/language-items.md` has what was compared).
+    The two are encoded apart and added by their lengths, the reviews' times `review_weight`. In one
+    text reviews took the place of what only this item is about, and were cut where its own words
+    are long (`docs/language-items.md` has what was compared).
     """
 
     def __init__(self, config: TextConfig, said: Said) -> None:
@@ -76,7 +78,11 @@ class ItemTexts:
             cached.hold(numbers.tolist(), [_mark(row) for row in self.reviews.of(numbers)], written)
         some = [place for place, text in enumerate(written) if text]
         if some:
-            both = out[some] + self._weight * encoder.encode([written[place] for place in some])
+            # By their lengths, as far as an encoder reads: beside a bare title they say the most.
+            lengths = [[min(len(text[place]), _READ) for place in some] for text in (written, own)]
+            share = np.array(lengths[0], np.float32) / np.maximum(lengths[1], 1)
+            said = encoder.encode([written[place] for place in some])
+            both = out[some] + (self._weight * share).astype(np.float32)[:, None] * said
             norms = np.linalg.norm(both, axis=1, keepdims=True)
             out[some] = both / np.where(norms > 0, norms, 1)
         return out
