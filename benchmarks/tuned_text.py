@@ -200,7 +200,7 @@ def across(source: World, target: World, config: ProjectionConfig, seed: int) ->
     """Print how texts tuned on one shop serve another, untouched and after a few of its events."""
     learner = learned(source, source.view, config, seed)
     for events in (0, 100, 1000):
-        learner.whitening = Whitening.fit(target.raw, target.raw.shape[1])
+        learner.parts = (Whitening.fit(target.raw, target.raw.shape[1]),)
         learner.read(target.raw)
         if events:
             newest = np.argsort(target.view.times, kind="stable")[:events]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ def projection(raw: Floats) -> Projection:
     rng = np.random.default_rng(1)
     shapes = ((D, K), (D, H), (H,), (H, K))
     learned = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
-    return Projection(Whitening.fit(raw, D), *learned)
+    none = np.zeros((D, 0), np.float32), np.zeros(0, np.float32)
+    return Projection((Whitening.fit(raw, D),), *learned, *none)
 
 
 def test_rows_are_unit_and_texts_that_say_nothing_have_none(
@@ -62,3 +64,45 @@ def test_what_is_saved_is_what_is_loaded(
     folder = Artefacts(tmp_path)
     projection.save(folder, "tuned")
     np.testing.assert_array_equal(Projection.load(folder, "tuned")(raw), projection(raw))
+
+
+M = 5  # numbers of a picture
+
+
+@pytest.fixture
+def both(raw: Floats) -> tuple[Projection, Floats]:
+    """A projection of texts and pictures, and rows of which some lack one or the other."""
+    rng = np.random.default_rng(2)
+    pictures = rng.normal(size=(N, M)).astype(np.float32)
+    pictures[[4, 9]] = np.nan
+    w = D + M
+    shapes = ((w, K), (w, H), (H,), (H, K), (w, 1), (1,))
+    learned = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    parts = Whitening.fit(raw, D), Whitening.fit(pictures, M)
+    return Projection(parts, *learned), np.concatenate((raw, pictures), axis=1)
+
+
+def test_an_item_has_a_place_by_whatever_part_it_has(
+    both: tuple[Projection, Floats], raw: Floats
+) -> None:
+    projection, rows = both
+    placed = projection(rows)
+    assert np.flatnonzero(np.isnan(placed).any(axis=1)).tolist() == [4]  # neither
+    assert np.isfinite(placed[3]).all()  # a picture without a text
+    # Words are a text without a picture: rows that end there.
+    np.testing.assert_allclose(projection(raw)[9], placed[9], atol=1e-6)
+    assert not np.allclose(projection(raw)[0], placed[0], atol=1e-2)
+
+
+def test_a_gate_lets_a_part_through_or_not(both: tuple[Projection, Floats], raw: Floats) -> None:
+    projection, rows = both
+    shut = replace(projection, gate=projection.gate * 0, openness=np.array([-80.0], np.float32))
+    np.testing.assert_allclose(shut(rows)[0], shut(raw)[0], atol=1e-5)
+
+
+def test_parts_and_gates_are_saved(both: tuple[Projection, Floats], tmp_path: Path) -> None:
+    projection, rows = both
+    projection.save(Artefacts(tmp_path), "tuned")
+    again = Projection.load(Artefacts(tmp_path), "tuned")
+    np.testing.assert_array_equal(again(rows), projection(rows))
+    assert len(again.parts) == 2

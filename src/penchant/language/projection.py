@@ -1,10 +1,15 @@
-"""A space of meanings bent by behaviour: whitened sentence vectors through a small learned layer.
+"""A space of meanings bent by behaviour: whitened vectors of items through a small learned layer.
 
     z = whiten(x),  v = unit(z A + silu(z B + b) C)
 
 x is what the frozen encoder made of a text. A, B, b and C are learned from what people wanted
 together (`learn/tuning/projection.py`), so that texts are near when the same people want what they
 describe, and not only when they say the same. A new item needs its text and nothing else.
+
+Where items are more than their text, x has a part for each modality, each is whitened by itself, a
+part that is missing is zero, and each but the text is multiplied by a gate between 0 and 1 that is
+read off all of them (Arevalo et al. 2017, "Gated Multimodal Units"): z = (z_0, g_1 z_1, ...),
+g = sigmoid(z G + c).
 """
 
 from __future__ import annotations
@@ -17,22 +22,26 @@ from penchant.language.whitening import Whitening
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats
 
-PARTS = ("mean", "matrix", "linear", "hidden", "offset", "out")
+LEARNED = ("linear", "hidden", "offset", "out")
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
     """x float32[n, d] -> unit rows float32[n, k].
 
-    `whitening` leads to z float32[n, w], rows of length sqrt(w); `linear` is
-    float32[w, k], `hidden` float32[w, h], `offset` float32[h], `out` float32[h, k].
+    `parts` lead to z float32[n, w], one whitening for each part of x, in their order; each part has
+    the length of the root of its width. `linear` is float32[w, k], `hidden` float32[w, h], `offset`
+    float32[h], `out` float32[h, k]; `gate` float32[w, m] and `openness` float32[m] are those of the
+    m parts beside the text.
     """
 
-    whitening: Whitening
+    parts: tuple[Whitening, ...]
     linear: Floats
     hidden: Floats
     offset: Floats
     out: Floats
+    gate: Floats
+    openness: Floats
 
     @property
     def dimension(self) -> int:
@@ -40,14 +49,20 @@ class Projection:
         return int(self.linear.shape[1])
 
     def __call__(self, vectors: Floats) -> Floats:
-        """Return unit rows float32[n, k]; rows of NaN or zeros give rows of NaN."""
-        z = self.whitening(vectors)
-        z *= np.float32(np.sqrt(z.shape[1]))
+        """Return unit rows float32[n, k]; rows of which every part is NaN or zero give NaN.
+
+        Rows that end after the text, as words do, lack the other parts.
+        """
+        z = whitened(self.parts, vectors)
+        empty = ~z.any(axis=1)
+        if len(self.parts) > 1:
+            z = z * self._opened(z)
         inner = z @ self.hidden + self.offset
         inner /= 1.0 + np.exp(-np.maximum(inner, np.float32(-80.0)))
         v = z @ self.linear + inner @ self.out
         norm = np.linalg.norm(v, axis=1, keepdims=True)
         unit: Floats = (v / np.maximum(norm, 1e-9)).astype(np.float32)
+        unit[empty] = np.nan
         return unit
 
     def turned(self, rows: Floats) -> Projection:
@@ -59,13 +74,56 @@ class Projection:
 
     def save(self, folder: Artefacts, name: str) -> None:
         """Write the arrays as `name`.mean, `name`.matrix and so on."""
-        learned = (self.linear, self.hidden, self.offset, self.out)
-        arrays = (self.whitening.mean, self.whitening.matrix, *learned)
-        for part, array in zip(PARTS, arrays, strict=True):
-            folder.write_array(f"{name}.{part}", array)
+        for number, part in enumerate(self.parts):
+            folder.write_array(_numbered(f"{name}.mean", number), part.mean)
+            folder.write_array(_numbered(f"{name}.matrix", number), part.matrix)
+        for array in LEARNED:
+            folder.write_array(f"{name}.{array}", getattr(self, array))
+        if len(self.parts) > 1:
+            folder.write_array(f"{name}.gate", self.gate)
+            folder.write_array(f"{name}.openness", self.openness)
 
     @classmethod
     def load(cls, folder: Artefacts, name: str) -> Projection:
         """Return what `save` wrote."""
-        mean, matrix, *rest = (np.asarray(folder.array(f"{name}.{part}")) for part in PARTS)
-        return cls(Whitening(mean, matrix), *rest)
+
+        def array(what: str) -> Floats:
+            return np.asarray(folder.array(f"{name}.{what}"))
+
+        parts: list[Whitening] = []
+        while folder.has(f"{_numbered(f'{name}.mean', len(parts))}.npy"):
+            number = len(parts)
+            mean, matrix = (array(_numbered(what, number)) for what in ("mean", "matrix"))
+            parts.append(Whitening(mean, matrix))
+        linear, hidden, offset, out = (array(what) for what in LEARNED)
+        gate, openness = np.zeros((len(linear), 0), np.float32), np.zeros(0, np.float32)
+        if len(parts) > 1:
+            gate, openness = array("gate"), array("openness")
+        return cls(tuple(parts), linear, hidden, offset, out, gate, openness)
+
+    def _opened(self, z: Floats) -> Floats:
+        """Return how far each number of z is let through, float32[n, w]."""
+        gates = 1.0 / (1.0 + np.exp(-np.clip(z @ self.gate + self.openness, -60.0, 60.0)))
+        widths = [part.matrix.shape[1] for part in self.parts]
+        open_ = np.concatenate((np.ones((len(z), 1), np.float32), gates), axis=1)
+        out: Floats = np.repeat(open_, widths, axis=1).astype(np.float32)
+        return out
+
+
+def whitened(parts: tuple[Whitening, ...], vectors: Floats) -> Floats:
+    """Return z float32[n, w] of raw rows: each part whitened, zeros where it is missing."""
+    out, begin = [], 0
+    for part in parts:
+        end = begin + len(part.mean)
+        w = part.matrix.shape[1]
+        if end <= vectors.shape[1]:
+            rows = np.nan_to_num(part(vectors[:, begin:end]))
+            out.append(rows * np.float32(np.sqrt(w)))
+        else:
+            out.append(np.zeros((len(vectors), w), dtype=np.float32))
+        begin = end
+    return np.concatenate(out, axis=1)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 0 else f"{name}.{number}"

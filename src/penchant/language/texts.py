@@ -8,6 +8,7 @@ import polars as pl
 
 from penchant.language.encoder.cache import CachedEncoder, Progress
 from penchant.language.encoder.encoder import Encoder
+from penchant.language.media.media import Media
 from penchant.language.normal import normal
 from penchant.language.reviews import READ, Reviews
 from penchant.language.template import REVIEWS, Template, TextConfig
@@ -21,10 +22,11 @@ class ItemTexts:
 
     The two are encoded apart and added by their lengths, the reviews' times `review_weight`. In one
     text reviews took the place of what only this item is about, and were cut where its own words
-    are long (`docs/language-items.md` has what was compared).
+    are long (`docs/language-items.md` has what was compared). `media` are parts of their own.
     """
 
-    def __init__(self, config: TextConfig, said: Said) -> None:
+    def __init__(self, config: TextConfig, said: Said, media: Media | None = None) -> None:
+        self.media = media
         self.reviews = Reviews(config, said)
         own, written = config.split()
         self._own, self._written = Template(own), Template(written)
@@ -60,11 +62,18 @@ class ItemTexts:
         *,
         passing: bool = False,
     ) -> npt.NDArray[np.float32]:
-        """Return the raw vectors float32[len(rows), d] of items, rows of zeros without a text.
+        """Return the raw vectors float32[len(rows), d] of items, zeros for those without a text.
 
-        Where vectors are remembered, of the reviews of an item only the newest are
+        Where there are `media`, their parts follow the d numbers of the text, NaN where an item has
+        none. Where vectors are remembered, of the reviews of an item only the newest are
         (`CachedEncoder`); none of those that are `passing`, as they were at some moment.
         """
+        said = self._said_of(encoder, rows, progress, passing)
+        return said if self.media is None else np.concatenate((said, self.media(rows)), axis=1)
+
+    def _said_of(
+        self, encoder: Encoder, rows: pl.DataFrame, progress: Progress | None, passing: bool
+    ) -> npt.NDArray[np.float32]:
         own = self.own(rows)
         cached = encoder if isinstance(encoder, CachedEncoder) else None
         out = encoder.encode(own) if cached is None else cached.encode(own, progress)

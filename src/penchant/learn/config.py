@@ -43,7 +43,8 @@ class ProjectionConfig:
     `of_moment` is how many items of one moment are learned in an epoch, `examples` how many in all;
     `validation` the share of the newest events that say when to stop. A share `held` of the items
     is kept out of what is learned first, and says how much items that nobody wanted yet are to be
-    lifted, where at most a share `given_up` of NDCG@10 may be lost by it.
+    lifted, where at most a share `given_up` of NDCG@10 may be lost by it. Pictures and the like are
+    whitened to `media_dimension` numbers, and a part is left out of an item with `part_dropout`.
     """
 
     dimension: int = 256
@@ -61,7 +62,9 @@ class ProjectionConfig:
     examples: int = 300_000
     validation: float = 0.1
     held: float = 0.05
-    given_up: float = 0.05
+    given_up: float = 0.1
+    media_dimension: int = 64
+    part_dropout: float = 0.25
     most_seconds: float = 120.0
 
 

@@ -14,6 +14,7 @@ from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.language.encoder.open import EncoderConfig
+from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
 from penchant.learn.tracking import TrackingSection
@@ -28,6 +29,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "events": EventsConfig,
     "encoder": EncoderConfig,
     "text": TextConfig,
+    "media": MediaConfig,
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
     "recall": RecallConfig,

@@ -114,8 +114,8 @@ class Training:
         self.ranker = config.ranker
         self.whitening = None
         if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
-            self.whitening = Whitening.fit(raw, config.whitened)
-            view = replace(view, vectors=self.whitening(raw))
+            self.whitening = Whitening.fit(view.of_text(raw), config.whitened)
+            view = replace(view, vectors=self.whitening(view.of_text(raw)))
         self.view = view
         self.raw = self.latest = raw  # what is measured out of time may read earlier texts
         self.wanted = view.wanted()
@@ -144,7 +144,7 @@ class Training:
         begin = wanted.newest(config.window)
         vectors = self._as_of(begin)
         raw = None if self.whitening is None else self.raw
-        learner = SourcesLearner(config.sources, view.n_items, vectors, raw)
+        learner = SourcesLearner(config.sources, view.n_items, vectors, raw, view.widths)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
@@ -191,7 +191,7 @@ class Training:
         """Derive the categories of items that have none, where enough is known of the others."""
         if self.latest is None:
             return
-        found = derive(self.view, self.latest, self.config.seed)
+        found = derive(self.view, self.view.of_text(self.latest), self.config.seed)
         if found is not None:
             states = [request.state for request in walked.requests]
             config, seed = self.config.ranker, self.config.seed
@@ -208,7 +208,7 @@ class Training:
         if view.earlier is None or self.whitening is None:
             return view.vectors
         self.raw = view.earlier(moment)
-        vectors = self.whitening(self.raw)
+        vectors = self.whitening(view.of_text(self.raw))
         self.vectors = Vectors(vectors)
         return vectors
 

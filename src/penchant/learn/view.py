@@ -24,7 +24,8 @@ class View:
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
     Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
     moment. `bare` gives those of texts without their category, `texts` what items say themselves,
-    one text an item, "" for none.
+    one text an item, "" for none. `widths` are the lengths of the parts of a raw row, that of the
+    text first, where items are more than their text.
     """
 
     users: Ids
@@ -41,11 +42,16 @@ class View:
     earlier: Earlier | None = None
     bare: Callable[[], Floats] | None = None
     texts: Callable[[], list[str]] | None = None
+    widths: tuple[int, ...] = ()
 
     @property
     def n_items(self) -> int:
         """The number of items in the catalogue."""
         return self.columns.n
+
+    def of_text(self, raw: Floats) -> Floats:
+        """Return the part of raw rows that the encoder made of texts."""
+        return raw[:, : self.widths[0]] if self.widths else raw
 
     def __len__(self) -> int:
         return len(self.items)

@@ -120,7 +120,7 @@ def test_untried_items_are_lifted_by_what_held_out_ones_say(
     held = np.setdiff1d(np.flatnonzero(~learner.tried), UNSEEN)
     assert 0.2 * N < len(held) < 0.4 * N
     judged = Examples.of(view, learner.known, view.newest(CONFIG.validation))
-    gains, targets = learner._gains(judged, [0.0, learner.lift])
+    gains, targets = learner._gains(judged, [0.0, learner.lift], 8000)
     whole, untried = gains.mean(axis=1), gains[:, ~learner.tried[targets]].mean(axis=1)
     assert learner.lift in LIFTS[1:]
     assert untried[1] > untried[0]

@@ -15,6 +15,7 @@ from penchant.language.encoder.endpoint import EndpointEncoder
 from penchant.language.encoder.exported import META, is_export
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import DEFAULT
+from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
 
 OWN = "encoder"  # the folder of a snapshot whose encoder was tuned on its log
@@ -91,11 +92,13 @@ def own_encoder(config: EncoderConfig, snapshot: Path) -> EncoderConfig:
     )
 
 
-def text_space(encoder: EncoderConfig, text: TextConfig) -> str:
+def text_space(encoder: EncoderConfig, text: TextConfig, media: MediaConfig | None = None) -> str:
     """Return what names the vectors that these configurations make of items.
 
     Under equal names, an item that did not change has the vector it had.
     """
     which = {"model", "precision", "max_tokens", "endpoint", "revision"}
     content = encoder.model_dump_json(include=which) + text.content()
+    if media is not None and any(media.named()):
+        content += media.model_dump_json()
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
 from penchant.language.encoder.open import EncoderConfig, text_space
+from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
 from penchant.learn.config import LearnConfig
 from penchant.learn.release.encoding import same_encoder
@@ -67,6 +68,7 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         earlier=known.earlier,
         bare=known.bare,
         texts=known.texts,
+        widths=known.widths,
     )
     return view, known.raw, tail.position.event_offset
 
@@ -74,7 +76,8 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
 def space(store: Store) -> str:
     """Return what names the vectors of items by the settings: `text_space`."""
     encoder = store.settings.section("encoder", EncoderConfig)
-    return text_space(encoder, store.settings.section("text", TextConfig))
+    text = store.settings.section("text", TextConfig)
+    return text_space(encoder, text, store.settings.section("media", MediaConfig))
 
 
 def open_incumbent(store: Store, view: View, target: Path) -> Incumbent | None:

@@ -22,7 +22,7 @@ from penchant.language.reviews import chosen
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
 from penchant.learn.view import Earlier
-from penchant.rank.answer.loading import VECTORS
+from penchant.rank.answer.loading import VECTORS, open_media
 from penchant.recall.led import Led
 from penchant.store.open import Store
 from penchant.store.tail import Tail
@@ -31,15 +31,17 @@ from penchant.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class KnownTexts:
-    """`raw` float32[n, d], NaN rows for items without text; `bare` gives it without categories.
+    """`raw` float32[n, d], NaN for items without text; `bare` gives that part without categories.
 
-    Where texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of
-    a moment. `texts` gives what items say themselves, "" for those without a text.
+    Where items are more than their text, `widths` are the lengths of the parts of a row. Where
+    texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of a
+    moment. `texts` gives what items say themselves, "" for those without a text.
     """
 
     raw: Floats
     bare: Callable[[], Floats]
     texts: Callable[[], list[str]]
+    widths: tuple[int, ...] = ()
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
 
@@ -58,16 +60,19 @@ def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -
     encoder = open_encoder(config, store.directory / VECTORS)
     section = store.settings.section("text", TextConfig)
     _remember(encoder, store, tail)
-    texts = ItemTexts(section, store.said)
+    media = open_media(store)
+    texts = ItemTexts(section, store.said, media)
     texts.reviews.fold(tail.events)
-    first = texts.encoded(encoder, items)
+    first, d = texts.encoded(encoder, items), encoder.dimension
     raw: Floats = np.full((n, first.shape[1]), np.nan, dtype=np.float32)
-    raw[items["number"].to_numpy()] = _named(first)
+    raw[items["number"].to_numpy()] = _named(first, d)
 
     def bare() -> Floats:
-        out = raw.copy()
+        out = raw[:, :d].copy()
         nameless = items.with_columns(category=pl.lit(None, pl.String))
-        out[items["number"].to_numpy()] = _named(texts.encoded(encoder, nameless))
+        unseen = ItemTexts(section, store.said)
+        unseen.reviews = texts.reviews
+        out[items["number"].to_numpy()] = _named(unseen.encoded(encoder, nameless), d)
         return out
 
     def own() -> list[str]:
@@ -76,21 +81,22 @@ def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -
             out[number] = text
         return out
 
+    widths = () if media is None else (d, *media.widths)
     if not texts.reviews.wanted:
-        return KnownTexts(raw, bare, own)
+        return KnownTexts(raw, bare, own, widths)
     table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
 
     def earlier(moment: float) -> Floats:
-        then = ItemTexts(section, store.said)
+        then = ItemTexts(section, store.said, media)
         then.reviews.fold(chosen(reviews, np.flatnonzero(reviews.times < moment)))
         rows = items.filter(pl.col("number").is_in(then.reviews.differ(table).tolist()))
         out = raw.copy()
         if len(rows):
             # What nobody reads twice is not remembered.
-            out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True))
+            out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True), d)
         return out
 
-    return KnownTexts(raw, bare, own, table, earlier)
+    return KnownTexts(raw, bare, own, widths, table, earlier)
 
 
 def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:
@@ -101,7 +107,7 @@ def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:
     encoder.encode(led.texts())
 
 
-def _named(found: npt.NDArray[np.float32]) -> Floats:
+def _named(found: npt.NDArray[np.float32], d: int) -> Floats:
     rows: Floats = found.astype(np.float32)
-    rows[np.abs(rows).max(axis=1) == 0] = np.nan
+    rows[np.abs(rows[:, :d]).max(axis=1) == 0, :d] = np.nan
     return rows

@@ -29,10 +29,11 @@ class SourcesLearner:
         n_items: int,
         vectors: Floats | None,
         raw: Floats | None = None,
+        widths: tuple[int, ...] = (),
     ) -> None:
         self.config = config
         self.networks = _networks(config, n_items, vectors) if config.networks else []
-        self.tuned = _tuned(config, raw)
+        self.tuned = _tuned(config, raw, widths)
         self._text = vectors is not None
 
     def names(self) -> tuple[str, ...]:
@@ -128,9 +129,11 @@ def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> li
     return networks
 
 
-def _tuned(config: SourcesConfig, raw: Floats | None) -> ProjectionLearner | None:
+def _tuned(
+    config: SourcesConfig, raw: Floats | None, widths: tuple[int, ...]
+) -> ProjectionLearner | None:
     if config.tuned is None or raw is None:
         return None
     from penchant.learn.tuning.projection import ProjectionLearner
 
-    return ProjectionLearner(TUNED, config.tuned, raw, seed=config.seed + 2)
+    return ProjectionLearner(TUNED, config.tuned, raw, widths=widths, seed=config.seed + 2)

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from penchant.language.projection import Projection
+from penchant.language.projection import Projection, whitened
 from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
 from penchant.learn.sources.sequence import Dropout, pace
@@ -40,30 +40,56 @@ from penchant.types import Floats, Ids, Tell
 
 Curve = Callable[[str, float, int], None]
 MOST = 2000  # examples that an epoch is measured by
-LIFTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2)
+MOST_LIFTED = 8000  # and by which a lift is chosen
+LIFTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
+LEAST_PARTS = 10  # items with a picture below which pictures are left out
 LEAST_UNTRIED = 20  # wishes for untried items that say how much they are to be lifted
 
 
 class Layer(nn.Module):
-    """Whitened rows of length sqrt(w) in, unit rows out; begins as the plain whitening."""
+    """Whitened rows in, unit rows out; begins as the plain whitening of the first part, the text.
 
-    def __init__(self, width: int, config: ProjectionConfig) -> None:
+    `widths` are the lengths of the parts. Parts of whole items are left out at random while it
+    learns, so that it knows what to do with items that lack them.
+    """
+
+    def __init__(self, widths: Sequence[int], config: ProjectionConfig) -> None:
         super().__init__()
+        width = sum(widths)
         k = min(config.dimension, width)
+        self.widths = list(widths)
+        self.gate = nn.Linear(width, len(widths) - 1) if len(widths) > 1 else None
+        self.missing = config.part_dropout
         self.linear = nn.Linear(width, k, bias=False)
         self.hidden = nn.Linear(width, config.hidden)
         self.out = nn.Linear(config.hidden, k, bias=False)
         with torch.no_grad():
             self.linear.weight.copy_(torch.eye(k, width))
+            self.linear.weight[:, widths[0] :] = 0.0
             self.out.weight.zero_()
         self.blur = Dropout(config.input_dropout)
         self.drop = Dropout(config.dropout)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return float[n, k]."""
+        if self.gate is not None:
+            if self.training:
+                z = self._without(z)
+            opened = torch.sigmoid(self.gate(z))
+            text = torch.ones((len(z), 1), device=z.device)
+            spread = torch.tensor(self.widths, device=z.device)
+            z = z * torch.cat((text, opened), 1).repeat_interleave(spread, dim=1)
         z = self.blur(z)
         bent: Tensor = self.linear(z) + self.out(self.drop(F.silu(self.hidden(z))))
         return F.normalize(bent, dim=1)
+
+    def _without(self, z: Tensor) -> Tensor:
+        """Return z without some parts; what is left of an item is never nothing."""
+        parts = torch.split(z, self.widths, dim=1)
+        there = torch.stack([part.any(dim=1) for part in parts], dim=1)
+        kept = there & (torch.rand(there.shape, device=z.device) >= self.missing)
+        kept = torch.where(kept.any(dim=1, keepdim=True), kept, there)
+        return torch.cat([p * kept[:, [i]] for i, p in enumerate(parts)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -129,18 +155,27 @@ class ProjectionLearner:
     """Fits the layer on the wanted events of a view; `fit` again continues from its weights.
 
     `raw` float32[n_items, d] are the vectors of the frozen encoder, NaN for items without text.
+    Where items are more than that, `widths` are the lengths of the parts of a row, the text first.
     """
 
     def __init__(
-        self, name: str, config: ProjectionConfig, raw: Floats, *, seed: int, threads: int = 0
+        self,
+        name: str,
+        config: ProjectionConfig,
+        raw: Floats,
+        *,
+        seed: int,
+        widths: tuple[int, ...] = (),
     ) -> None:
         torch.manual_seed(seed)
         self.name = name
         self.config = config
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.whitening = Whitening.fit(raw, raw.shape[1])
+        self.widths = widths or (raw.shape[1],)
+        self.parts = _parts(raw, self.widths, config.media_dimension)
         self.read(raw)
-        self.layer = Layer(self.white.shape[1], config).to(self.device)
+        inner = [part.matrix.shape[1] for part in self.parts]
+        self.layer = Layer(inner, config).to(self.device)
         self.bias = nn.Parameter(torch.zeros(len(raw), device=self.device))
         self.sharpness = nn.Parameter(
             torch.tensor(math.log(1.0 / config.temperature), device=self.device)
@@ -150,11 +185,10 @@ class ProjectionLearner:
         self.tried: npt.NDArray[np.bool_] = np.zeros(len(raw), dtype=np.bool_)
 
     def read(self, raw: Floats) -> None:
-        """Go on with other text vectors, float32[n_items, d]."""
+        """Go on with other vectors, float32[n_items, d]."""
         self.raw = raw
-        self.known: npt.NDArray[np.bool_] = np.isfinite(raw[:, 0])
-        white = np.nan_to_num(self.whitening(raw))
-        white *= np.float32(np.sqrt(white.shape[1]))
+        white = whitened(self.parts, raw)
+        self.known: npt.NDArray[np.bool_] = np.asarray(white.any(axis=1))
         self.white = torch.from_numpy(white).to(self.device)
 
     def fit(
@@ -234,12 +268,12 @@ class ProjectionLearner:
 
     def measure(self, examples: Examples) -> float:
         """Return the mean NDCG@10 of the next item, over `MOST` examples drawn by seed."""
-        gains, _ = self._gains(examples, [0.0])
+        gains, _ = self._gains(examples, [0.0], MOST)
         return float(gains[0].mean()) if gains.size else 0.0
 
     def _lifted(self, judged: Examples) -> float:
         """Return the lift with which untried items are found best, for what may be given up."""
-        gains, targets = self._gains(judged, LIFTS)
+        gains, targets = self._gains(judged, LIFTS, MOST_LIFTED)
         untried = ~self.tried[targets]
         if untried.sum() < LEAST_UNTRIED:
             return 0.0
@@ -247,10 +281,10 @@ class ProjectionLearner:
         afforded = np.flatnonzero(whole >= (1.0 - self.config.given_up) * whole[0])
         return LIFTS[afforded[np.argmax(gains[afforded][:, untried].mean(axis=1))]]
 
-    def _gains(self, examples: Examples, lifts: Sequence[float]) -> tuple[Figures, Ids]:
+    def _gains(self, examples: Examples, lifts: Sequence[float], most: int) -> tuple[Figures, Ids]:
         """Return NDCG@10 with each lift, float64[lifts, n], and what was wanted, int32[n]."""
         rows = np.nan_to_num(self.vectors())
-        chosen = np.random.default_rng(0).permutation(len(examples))[:MOST]
+        chosen = np.random.default_rng(0).permutation(len(examples))[:most]
         ranked = np.empty((len(lifts), len(chosen), 10), dtype=np.int64)
         for begin in range(0, len(chosen), 256):
             part = chosen[begin : begin + 256]
@@ -280,16 +314,17 @@ class ProjectionLearner:
 
         A rotation changes no cosine, and lets a reader cut the vectors short.
         """
-        linear, out = (
-            one.weight.detach().cpu().numpy().T.astype(np.float32)
-            for one in (self.layer.linear, self.layer.out)
-        )
+        layer = self.layer
+        none = torch.zeros((0, self.white.shape[1])), torch.zeros(0)
+        gate, openness = none if layer.gate is None else (layer.gate.weight, layer.gate.bias)
         plain = Projection(
-            whitening=self.whitening,
-            linear=linear,
-            hidden=self.layer.hidden.weight.detach().cpu().numpy().T.astype(np.float32),
-            offset=self.layer.hidden.bias.detach().cpu().numpy().astype(np.float32),
-            out=out,
+            parts=self.parts,
+            linear=_array(layer.linear.weight),
+            hidden=_array(layer.hidden.weight),
+            offset=_array(layer.hidden.bias),
+            out=_array(layer.out.weight),
+            gate=_array(gate),
+            openness=_array(openness),
         )
         return plain.turned(plain(self.raw))
 
@@ -340,6 +375,27 @@ class ProjectionLearner:
         positive = (wanted * rows[target]).sum(1, keepdim=True) * sharp + bias[target][:, None]
         zeros = torch.zeros(len(batch), dtype=torch.long, device=self.device)
         return F.cross_entropy(torch.cat((positive, negative), dim=1), zeros)
+
+
+def _parts(raw: Floats, widths: Sequence[int], most: int) -> tuple[Whitening, ...]:
+    """Return the whitening of each part of raw rows, to `most` directions beside the text."""
+    out, begin = [], 0
+    for number, width in enumerate(widths):
+        part = raw[:, begin : begin + width]
+        begin += width
+        if number and np.isfinite(part[:, 0]).sum() <= LEAST_PARTS:
+            # Too few to say how they spread: as if nobody had one.
+            nothing = np.zeros((width, 1), np.float32)
+            out.append(Whitening(np.zeros(width, np.float32), nothing))
+        else:
+            out.append(Whitening.fit(part, min(width, most) if number else width))
+    return tuple(out)
+
+
+def _array(weight: Tensor) -> Floats:
+    """Return a weight as numpy multiplies by it: rows are what comes in."""
+    out: Floats = weight.detach().cpu().numpy().T.astype(np.float32)
+    return out
 
 
 def _among(

@@ -18,6 +18,8 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn, stateless, wanted_before
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, text_space
+from penchant.language.media.config import MediaConfig
+from penchant.language.media.media import Media
 from penchant.language.searchable import Searchable
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
@@ -51,6 +53,15 @@ REVIEWED = "text.reviewed"  # which reviews the texts of a snapshot hold, by off
 _NONE = np.zeros((0, 1), dtype=np.int64)
 NO_ITEMS: Ids = np.zeros(0, dtype=np.int32)
 WORTH = 2_000  # slates that take longer to read again than the state to be written
+
+
+def open_media(store: Store, warn: Callable[[str], None] | None = None) -> Media | None:
+    """Return what reads pictures, sounds and ready vectors of items, None where none are named."""
+    config = store.settings.section("media", MediaConfig)
+    if not any(config.named()):
+        return None
+    cache = store.directory / VECTORS
+    return Media(config, store.directory, cache, read_only=store.read_only, warn=warn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +102,9 @@ class Loading:
         self._store, self._kinds, self._warn = store, kinds, warn
         config = store.settings.section("encoder", EncoderConfig)
         text = store.settings.section("text", TextConfig)
-        self.texts = ItemTexts(text, store.said)
-        self._space = text_space(config, text)
+        media = open_media(store, warn)
+        self.texts = ItemTexts(text, store.said, media)
+        self._space = text_space(config, text, store.settings.section("media", MediaConfig))
         # It follows the catalogue and the reviews alone.
         searchable = Searchable(text)
         self.lexical = Lexical(
@@ -233,6 +245,8 @@ class Loading:
         """Remove what this process kept on disk for itself."""
         self.lexical.close()
         self._readers.close()
+        if self.texts.media is not None:
+            self.texts.media.close()
         for workspace in self._workspaces:
             workspace.cleanup()
 

@@ -60,18 +60,25 @@ class Served:
             return None
         return vector if bool(vector.any()) else None
 
+    def _width(self, raw: Floats) -> int:
+        """Return how many numbers of a raw row are of the text."""
+        if self.whitening is not None:
+            return len(self.whitening.mean)
+        return raw.shape[1] if self.encoder is None else self.encoder.dimension
+
     def learn_items(self, numbers: Ids, raw: Floats) -> None:
         """Give items their text vector, and with it a place in every source that reads texts.
 
         `raw` float32[len(numbers), d] is what the encoder made of their texts; rows of zeros or NaN
-        are items without a text. What is known already is not kept twice: each row costs in every
-        answer.
+        are items without a text. What items are beside their text may follow. What is known already
+        is not kept twice: each row costs in every answer.
         """
-        if self.derived is not None:
-            self.derived.learn(numbers, raw)
         raw = raw.astype(np.float32)
-        raw[np.abs(raw).max(axis=1) == 0] = np.nan
-        rows = raw if self.whitening is None else self.whitening(raw)
+        text = raw[:, : self._width(raw)]
+        text[np.abs(text).max(axis=1) == 0] = np.nan
+        if self.derived is not None:
+            self.derived.learn(numbers, text)
+        rows = text if self.whitening is None else self.whitening(text)
         fresh = self.vectors.differ(numbers, rows)
         for source in self.pipeline.recall.sources:
             if isinstance(source, SequenceSource):

@@ -1,0 +1,1 @@
+"""Pictures, sounds and ready vectors of items, as vectors beside that of their text."""
