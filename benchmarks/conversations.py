@@ -1,0 +1,243 @@
+"""What is said at the support desk of the example: turns that need the one before, other talk.
+
+Written for the answers of `examples/support_answers.jsonl`, before any of them was asked. A second
+turn is answered by any of the ids beside it. What is out of scope has no answer there.
+"""
+
+from __future__ import annotations
+
+Turns = tuple[tuple[str, str, tuple[str, ...]], ...]
+
+TURNS: Turns = (
+    (
+        "I would like a plastic card sent to my home",
+        "and how many days will that be?",
+        ("card_delivery_estimate",),
+    ),
+    (
+        "I want to put money in with my debit card",
+        "will I pay anything for that?",
+        ("top_up_by_card_charge",),
+    ),
+    (
+        "I want to add money from my other bank by wire",
+        "is there a fee for it?",
+        ("top_up_by_bank_transfer_charge",),
+    ),
+    (
+        "I need to swap some euros for dollars in the app",
+        "and what do you take for it?",
+        ("exchange_charge",),
+    ),
+    ("I need to swap some euros for dollars in the app", "at which rate?", ("exchange_rate",)),
+    (
+        "I sent rent to my landlord abroad",
+        "how long until it is there?",
+        ("transfer_timing", "transfer_not_received_by_recipient"),
+    ),
+    (
+        "I sent my sister money to the wrong account",
+        "can I still stop it?",
+        ("cancel_transfer",),
+    ),
+    (
+        "I would like one of those cards that change their number after each payment",
+        "how many may I have?",
+        ("disposable_card_limits",),
+    ),
+    (
+        "I got to the ATM and took out some cash yesterday",
+        "why did that cost extra?",
+        ("cash_withdrawal_charge",),
+    ),
+    (
+        "I took out money at an ATM in Prague",
+        "the rate was awful",
+        ("wrong_exchange_rate_for_cash_withdrawal",),
+    ),
+    (
+        "I bought shoes in a shop in Prague with my card",
+        "the rate was awful",
+        ("card_payment_wrong_exchange_rate",),
+    ),
+    (
+        "I asked the machine for a hundred in cash",
+        "but only half of it came out",
+        ("wrong_amount_of_cash_received",),
+    ),
+    (
+        "I tried to take out cash at the bank on the corner",
+        "it refused",
+        ("declined_cash_withdrawal",),
+    ),
+    ("I tried to pay by card at the supermarket", "it was refused", ("declined_card_payment",)),
+    ("I tried to send a transfer to my brother", "it was refused", ("declined_transfer",)),
+    (
+        "I topped up with my card this morning",
+        "it still says pending",
+        ("pending_top_up",),
+    ),
+    ("I sent a transfer this morning", "it still says pending", ("pending_transfer",)),
+    (
+        "I bought a coffee with my card this morning",
+        "it still says pending",
+        ("pending_card_payment",),
+    ),
+    (
+        "I got cash from an ATM this morning",
+        "it still says pending",
+        ("pending_cash_withdrawal",),
+    ),
+    ("I topped up my account yesterday and saw it", "now it is gone again", ("top_up_reverted",)),
+    (
+        "I bought a lamp online with my card",
+        "now the money is back on its own, why?",
+        ("reverted_card_payment",),
+    ),
+    (
+        "The shop promised to refund my jacket",
+        "I still do not see it",
+        ("refund_not_showing_up",),
+    ),
+    (
+        "I paid in a cheque on Monday",
+        "I still do not see it",
+        ("balance_not_updated_after_cheque_or_cash_deposit",),
+    ),
+    (
+        "I made a transfer from my other bank to my account with you",
+        "I still do not see it",
+        ("balance_not_updated_after_bank_transfer",),
+    ),
+    (
+        "My friend waits for the transfer I made",
+        "he still does not see it",
+        ("transfer_not_received_by_recipient",),
+    ),
+    (
+        "There is a card payment to a shop I never heard of",
+        "that was not me",
+        ("card_payment_not_recognised", "compromised_card"),
+    ),
+    (
+        "There is a withdrawal of cash on my list",
+        "that was not me",
+        ("cash_withdrawal_not_recognised",),
+    ),
+    (
+        "There is a direct debit of some company on my list",
+        "that was not me",
+        ("direct_debit_payment_not_recognised",),
+    ),
+    (
+        "You want me to prove who I am",
+        "what do I need for that?",
+        ("verify_my_identity",),
+    ),
+    ("You want me to prove who I am", "what is that good for?", ("why_verify_identity",)),
+    (
+        "I photographed my passport for the identity check",
+        "it was not accepted",
+        ("unable_to_verify_identity",),
+    ),
+    ("I need a PIN for my card", "where can I see it?", ("get_physical_card",)),
+    ("I do not like the PIN of my card", "can I get a different one?", ("change_pin",)),
+    (
+        "I typed my PIN wrong three times",
+        "how do I make it work again?",
+        ("pin_blocked",),
+    ),
+    (
+        "I cannot get into the app, my code is gone from my head",
+        "how do I make a new one?",
+        ("passcode_forgotten",),
+    ),
+    (
+        "My new card came today",
+        "what must I do before I can pay with it?",
+        ("activate_my_card",),
+    ),
+    (
+        "I want my account to fill itself up when it is low",
+        "where do I switch that on?",
+        ("automatic_top_up",),
+    ),
+    (
+        "I want to top up a lot at once",
+        "how much is allowed?",
+        ("top_up_limits",),
+    ),
+    (
+        "I want to open an account for my daughter",
+        "she is twelve, is that enough?",
+        ("age_limit",),
+    ),
+    (
+        "I would like a card for my husband on the same account",
+        "what does it cost?",
+        ("getting_spare_card",),
+    ),
+)
+
+OUT_OF_SCOPE = (
+    "what will the weather be like in Lisbon tomorrow?",
+    "who won the football match last night?",
+    "can you recommend a good film for tonight?",
+    "how long do I boil an egg?",
+    "what is the capital of Mongolia?",
+    "tell me a joke",
+    "how do I remove a red wine stain from a carpet?",
+    "my dog ate chocolate, is that dangerous?",
+    "translate good morning into Japanese",
+    "how many calories are in an avocado?",
+    "book me a table for two at eight",
+    "what time does the pharmacy close?",
+    "my printer says the toner is empty",
+    "which bus goes to the airport?",
+    "how do I change a bicycle tyre?",
+    "write a poem about autumn",
+    "is it safe to take ibuprofen with coffee?",
+    "what are the symptoms of the flu?",
+    "how do I reset my router?",
+    "when was the first moon landing?",
+    "what is seven times eight?",
+    "how tall is the tallest mountain?",
+    "my washing machine does not spin",
+    "which language is spoken in Brazil?",
+    "how often should I water a cactus?",
+    "do you sell concert tickets?",
+    "I would like to return a pair of trousers, where is your shop?",
+    "where is my parcel with the headphones?",
+    "my flight was cancelled, can you rebook me?",
+    "how do I cancel my gym contract?",
+    "which mobile phone has the best camera?",
+    "can you fix the heating in my flat?",
+    "how do I renew my driving licence?",
+    "what is the best mortgage rate for a house?",
+    "should I buy shares of a chip maker?",
+    "how do I file my tax return?",
+    "do you offer life insurance?",
+    "can I get a student loan from you?",
+    "what is the interest on a savings account?",
+    "I want to apply for a job at your company",
+    "who is your chief executive?",
+    "can I rent a safe deposit box?",
+    "do you have a branch with a car park?",
+    "how much is a barrel of oil today?",
+    "will the price of gold rise?",
+    "can you explain what inflation is?",
+    "I forgot the password of my email",
+    "my laptop was stolen, does the police need a list?",
+    "my phone has a cracked screen",
+    "how do I connect my headphones to my watch?",
+    "is the museum free on Sundays?",
+    "what is the speed limit on motorways?",
+    "I lost my house keys",
+    "what should I wear to a wedding?",
+    "how many players are in a volleyball team?",
+    "good morning, how are you today?",
+    "you are very helpful, thank you",
+    "asdf qwer zxcv",
+    "the blue sky sings over seven quiet rivers",
+    "can you play some jazz?",
+)
