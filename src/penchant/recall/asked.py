@@ -22,6 +22,7 @@ from penchant.types import Error, Floats, Query
 
 SHARPNESS = 20.0  # a question .05 of cosine further away counts e times less
 NEAR = 0.8  # one question as near as this is believed by half
+VOTERS = 10  # questions that vote, the nearest: beside thousands, the many that are less like it
 PATIENCE = 1.0  # seconds that one question waits for the vectors of others
 _CHUNK = 256
 
@@ -52,6 +53,8 @@ class Asked:
         if not len(table.items):
             return None
         near = np.exp(np.float32(SHARPNESS) * (table.rows @ state.words - np.float32(1.0)))
+        if len(near) > VOTERS:
+            near[near < np.partition(near, -VOTERS)[-VOTERS]] = 0.0
         inside = table.items < query.n_items
         sums = np.bincount(table.items[inside], weights=near[table.question[inside]])
         whole = float(near[table.question].sum()) + np.exp(SHARPNESS * (NEAR - 1.0))
