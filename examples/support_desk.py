@@ -43,7 +43,7 @@ class Desk:
             alone = self.engine.rank(visitor, [whole[1][0].item_id], text=turns[-1], log=False)
             if whole[0] > sure and near(whole[1]) > near(alone):
                 sure, slate, meant = whole
-        self.engine.record(penchant.Event(visitor, None, "search", now, text=meant), now=now)
+        self.engine.record(penchant.Event(visitor, None, "search", now, text=meant[:1000]), now=now)
         return sure, self.engine.items(line.item_id for line in slate), meant
 
     def look(self, visitor, text, now, seen="keep"):

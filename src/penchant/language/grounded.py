@@ -16,17 +16,17 @@ from penchant.language.encoder.encoder import Encoder
 from penchant.language.words import words
 from penchant.types import Error
 
-NEAR = (
-    0.6  # cosine to the nearest cited sentence, or pair of them, from which one is about the same
-)
+NEAR = 0.6  # cosine to the nearest cited sentence, or two in a row, from which it is about the same
 SHARE = 0.6  # of the words that carry meaning, those that the cited passages hold
+TWO = 0.15  # by how much, of cosine and share, two sentences must be nearer than one of them
 MOST = 10_000  # characters of an answer, and of a passage, that are looked at
 
 _CITED = re.compile(r"\s*\[(\d{1,3})\]")
 _BEFORE = re.compile(r"([.!?。！？])((?:\s*\[\d{1,3}\])+)")
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|(?<=[。！？])|\n+")
 _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
-_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w-]+")
+# The first word of a sentence is taken for a name only where another follows.
+_NAME = re.compile(r"(?<=[\w,;:] )[A-Z][\w-]+|^[A-Z][\w-]+(?= [A-Z][a-z])")
 _NEGATION = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|\w+n['’]t)\b"
 )
@@ -72,13 +72,11 @@ class Grounded:
         told = _CITED.sub("", sentence)
         sources = [passages[number - 1][:MOST] for number in sorted(cited)]
         whole = " ".join(sources)
-        if not _figures(told) <= _figures(whole):
-            return False
-        known = {_stem(word) for word in words(whole)}
+        known = _stems(whole)
         if not all(_stem(word) in known for name in _NAME.findall(told) for word in words(name)):
             return False
         own = [_stem(word) for word in words(told) if _tells(word)]
-        if sum(word in known for word in own) < self._share * len(own):
+        if _held(own, whole) < self._share:
             return False
         parts = [part for source in sources for part in sentences(source)]
         pairs = [f"{one} {other}" for one, other in pairwise(parts)]
@@ -89,8 +87,12 @@ class Grounded:
         near = vectors[1:] @ vectors[0]
         if float(near.max()) < self._near:
             return False
-        closest = parts[int(near[: len(parts)].argmax())]
-        return _denies(told) == _denies(closest)
+        # Which sentence it repeats, by meaning and by words, tells whether it turns it round, or
+        # takes a figure from another one.
+        alike = near + [_held(own, part) for part in (*parts, *pairs)]
+        alike[len(parts) :] -= TWO
+        closest = (*parts, *pairs)[int(alike.argmax())]
+        return _denies(told) == _denies(closest) and _figures(told) <= _figures(closest)
 
 
 def _figures(text: str) -> set[str]:
@@ -101,6 +103,16 @@ def _figures(text: str) -> set[str]:
 
 def _tells(word: str) -> bool:
     return len(word) > 3 or not word.isascii()
+
+
+def _stems(text: str) -> set[str]:
+    return {_stem(word) for word in words(text)}
+
+
+def _held(stems: Sequence[str], text: str) -> float:
+    """Return which share of some words a text holds; all of none."""
+    known = _stems(text)
+    return sum(stem in known for stem in stems) / len(stems) if stems else 1.0
 
 
 def _stem(word: str) -> str:
