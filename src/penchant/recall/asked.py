@@ -31,10 +31,11 @@ class Asked:
     """Scores items by the share of like questions that led to them, 0 to 1.
 
     value = sum of w over the pairs with that item / (sum of w over all pairs + w of nearness
-    `NEAR`), w = exp(SHARPNESS * (cosine - 1)): where nobody asked anything like it, all values are
-    near zero. `encode` gives the unit vectors of questions; they are asked for at the first
-    question in words and kept for as long as a pair has them. A training makes them before; where
-    none has, that question waits `PATIENCE`, and the next ones know more.
+    `NEAR`), w = exp(SHARPNESS * (cosine - 1)) for the `VOTERS` nearest questions, else 0: where
+    nobody asked anything like it, all values are near zero. `encode` gives the unit vectors of
+    questions; they are asked for at the first question in words and kept for as long as a pair has
+    them. A training makes them before; where none has, that question waits `PATIENCE`, and the next
+    ones know more.
     """
 
     def __init__(self, name: str, led: Led, encode: Callable[[Sequence[str]], Floats]) -> None:
