@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from numbered import NOW, query, state
 from penchant.interests.history import RECENT_WORDS
-from penchant.recall.asked import Asked
+from penchant.recall.asked import VOTERS, Asked
 from penchant.recall.led import Led, Pair
 from penchant.store.log import Events
 from penchant.types import Error, Floats, Mask
@@ -161,6 +161,16 @@ def test_like_questions_lead_to_the_same_and_unlike_ones_do_not() -> None:
     assert found[5] < 0.05
     nothing = values(source, "how do I bake bread")
     assert max(nothing.values()) < 0.1
+
+
+def test_the_nearest_vote_and_what_was_said_more_often_does_not_outvote_them() -> None:
+    near = [(n, 4, float(n), f"{SPACE} {n}", True) for n in range(VOTERS)]
+    far = [(n, 5, float(n), f"a war of words {n}", True) for n in range(10, 70)]
+    source, _ = asked([*near, *far])
+    assert set(values(source, SPACE)) == {4}
+    # One question counts once as a neighbour, however many asked it.
+    source, _ = asked([*near[:2], *((n, 5, float(n), WEST, True) for n in range(10, 70))])
+    assert set(values(source, SPACE)) == {4, 5}
 
 
 def test_shares_follow_how_often_each_was_taken() -> None:

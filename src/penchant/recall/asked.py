@@ -22,6 +22,7 @@ from penchant.types import Error, Floats, Query
 
 SHARPNESS = 20.0  # a question .05 of cosine further away counts e times less
 NEAR = 0.8  # one question as near as this is believed by half
+VOTERS = 10  # questions that vote, the nearest: beside thousands, the many that are less like it
 PATIENCE = 1.0  # seconds that one question waits for the vectors of others
 _CHUNK = 256
 
@@ -30,10 +31,11 @@ class Asked:
     """Scores items by the share of like questions that led to them, 0 to 1.
 
     value = sum of w over the pairs with that item / (sum of w over all pairs + w of nearness
-    `NEAR`), w = exp(SHARPNESS * (cosine - 1)): where nobody asked anything like it, all values are
-    near zero. `encode` gives the unit vectors of questions; they are asked for at the first
-    question in words and kept for as long as a pair has them. A training makes them before; where
-    none has, that question waits `PATIENCE`, and the next ones know more.
+    `NEAR`), w = exp(SHARPNESS * (cosine - 1)) for the `VOTERS` nearest questions, else 0: where
+    nobody asked anything like it, all values are near zero. `encode` gives the unit vectors of
+    questions; they are asked for at the first question in words and kept for as long as a pair has
+    them. A training makes them before; where none has, that question waits `PATIENCE`, and the next
+    ones know more.
     """
 
     def __init__(self, name: str, led: Led, encode: Callable[[Sequence[str]], Floats]) -> None:
@@ -52,6 +54,8 @@ class Asked:
         if not len(table.items):
             return None
         near = np.exp(np.float32(SHARPNESS) * (table.rows @ state.words - np.float32(1.0)))
+        if len(near) > VOTERS:
+            near[near < np.partition(near, -VOTERS)[-VOTERS]] = 0.0
         inside = table.items < query.n_items
         sums = np.bincount(table.items[inside], weights=near[table.question[inside]])
         whole = float(near[table.question].sum()) + np.exp(SHARPNESS * (NEAR - 1.0))
