@@ -47,7 +47,7 @@ LEAST_UNTRIED = 20  # wishes for untried items that say how much they are to be 
 
 
 class Layer(nn.Module):
-    """Whitened rows in, unit rows out; begins as the plain whitening of the first part, the text.
+    """Whitened rows in, unit rows out; begins as the plain whitening, the parts side by side.
 
     `widths` are the lengths of the parts. Parts of whole items are left out at random while it
     learns, so that it knows what to do with items that lack them.
@@ -64,8 +64,7 @@ class Layer(nn.Module):
         self.hidden = nn.Linear(width, config.hidden)
         self.out = nn.Linear(config.hidden, k, bias=False)
         with torch.no_grad():
-            self.linear.weight.copy_(torch.eye(k, width))
-            self.linear.weight[:, widths[0] :] = 0.0
+            self.linear.weight.copy_(_beside(k, widths))
             self.out.weight.zero_()
         self.blur = Dropout(config.input_dropout)
         self.drop = Dropout(config.dropout)
@@ -228,7 +227,7 @@ class ProjectionLearner:
         )
         epochs = max(1, round(config.epochs * share))
         allowed = config.most_seconds * max(share, 0.2)
-        steps = epochs * max(1, min(config.examples, len(past)) // config.batch)
+        steps = epochs * max(config.least_steps, min(config.examples, len(past)) // config.batch)
         began, step, worse = time.monotonic(), 0, 0
         for epoch in range(epochs):
             self.layer.train()
@@ -337,10 +336,15 @@ class ProjectionLearner:
         folder.write_json(self.name, {"lift": self.lift})
 
     def _batches(self, examples: Examples) -> Iterator[npt.NDArray[np.int64]]:
-        order = examples.few(self.config.of_moment, self._rng)[: self.config.examples]
-        size = min(self.config.batch, len(order))
-        for begin in range(0, len(order) - size + 1, size):
-            yield order[begin : begin + size]
+        done = 0
+        while True:
+            order = examples.few(self.config.of_moment, self._rng)[: self.config.examples]
+            size = min(self.config.batch, len(order))
+            for begin in range(0, len(order) - size + 1, size):
+                yield order[begin : begin + size]
+                done += 1
+            if done >= self.config.least_steps:
+                return
 
     def _loss(
         self, examples: Examples, batch: npt.NDArray[np.int64], counts: npt.NDArray[np.float64]
@@ -390,6 +394,22 @@ def _parts(raw: Floats, widths: Sequence[int], most: int) -> tuple[Whitening, ..
         else:
             out.append(Whitening.fit(part, min(width, most) if number else width))
     return tuple(out)
+
+
+def _beside(k: int, widths: Sequence[int]) -> Tensor:
+    """Return the first directions of each part, one beside the other, float32[k, sum(widths)].
+
+    The parts beside the text have half of the k directions at most.
+    """
+    out = torch.zeros((k, sum(widths)))
+    own = [min(width, k // (2 * len(widths) - 2)) for width in widths[1:]]
+    row = 0
+    for part, count in enumerate((k - sum(own), *own)):
+        count = min(count, widths[part])
+        column = sum(widths[:part])
+        out[row : row + count, column : column + count] = torch.eye(count)
+        row += count
+    return out
 
 
 def _array(weight: Tensor) -> Floats:
