@@ -16,8 +16,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -138,17 +140,20 @@ def network(folder: Path, seed: int = 0, seconds_of: int = 220) -> Path:
         optimiser.step()
     folder.mkdir(parents=True)
     net.eval()
-    torch.onnx.export(
-        net,
-        (torch.zeros(2, 3, SIDE, SIDE),),
-        folder / "vision_model.onnx",
-        input_names=["pixel_values"],
-        output_names=["image_embeds"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (torch.zeros(2, 3, SIDE, SIDE),),
+            folder / "vision_model.onnx",
+            input_names=["pixel_values"],
+            output_names=["image_embeds"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     settings = {
         "do_resize": True,
         "size": {"shortest_edge": SIDE},
@@ -162,7 +167,7 @@ def network(folder: Path, seed: int = 0, seconds_of: int = 220) -> Path:
     return folder
 
 
-def shop(seed: int) -> Shop:
+def shop(seed: int, people: int = PEOPLE) -> Shop:
     """Return a shop and what its people wanted, the same for the same seed."""
     rng = np.random.default_rng(seed)
     kinds = styles(STYLES, rng)
@@ -174,7 +179,7 @@ def shop(seed: int) -> Shop:
         title = f"{MAKES[rng.integers(len(MAKES))]} {NAMES[thing[n]]} no. {rng.integers(1000)}"
         items.append({"item_id": f"i{n}", "title": title, "attributes": {"image": name}})
     rows = []
-    for person in range(PEOPLE):
+    for person in range(people):
         looks = rng.choice(STYLES, 2, replace=False)
         needs = rng.choice(THINGS, 2, replace=False)
         fits = np.isin(style, looks) * 1.0 + np.isin(thing, needs) * 1.0
@@ -253,7 +258,7 @@ def source_alone(
     with open_store(folder) as store:
         view, raw, _ = open_view(store)
     assert raw is not None
-    config = replace(ProjectionConfig(), dimension=128, hidden=128, batch=256, negatives=512)
+    config = replace(ProjectionConfig(), dimension=128, hidden=256)
     learner = ProjectionLearner("tuned", config, raw, widths=view.widths, seed=seed)
     learner.fit(view.wanted())
     learner.fit(view.wanted(), 0.2)

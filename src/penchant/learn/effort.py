@@ -110,6 +110,7 @@ def _of(effort: str, seed: int) -> LearnConfig:
     if effort == "balanced":
         return replace(balanced, sources=sources)
     # Of amazon_beauty's last training events: see docs/decisions.md.
+    layer = replace(ProjectionConfig(), dimension=384, hidden=1024, dropout=0.5, most_seconds=420.0)
     wide = SequenceConfig(dimension=128, dropout=0.5, epochs=30, most_seconds=420.0)
     return replace(
         balanced,
@@ -118,7 +119,9 @@ def _of(effort: str, seed: int) -> LearnConfig:
         search_seconds=180.0,
         whitened=384,
         encoder=ENCODER,
-        sources=replace(sources, sequence=wide, sequence_text=replace(wide, dropout=0.2)),
+        sources=replace(
+            sources, sequence=wide, sequence_text=replace(wide, dropout=0.2), tuned=layer
+        ),
     )
 
 

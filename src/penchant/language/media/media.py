@@ -86,7 +86,8 @@ class Media:
             if problems and self._warn is not None:
                 (reason, _), *_ = problems.most_common(1)
                 n = problems.total()
-                self._warn(f"{n} of {len(rows)} items go without their {kind}: {reason}")
+                who = "an item goes without its" if n == 1 else f"{n} items go without their"
+                self._warn(f"{who} {kind}: {reason}")
         return np.concatenate(parts, axis=1)
 
     def close(self) -> None:
@@ -203,6 +204,7 @@ class _Files:
             self._unread.clear()
             rows = self.encode(marks) if self._cached is None else self._cached.encode(marks)
             silent = [mark for mark, row in zip(marks, rows, strict=True) if not row.any()]
+            self.encode([mark for mark in silent if mark not in self._unread])  # to know why
             names = ((self._paths[mark].name, self._unread.get(mark)) for mark in silent)
             return rows, [f"{name}: {why or 'it says nothing'}" for name, why in names]
 

@@ -84,6 +84,8 @@ class _Form:
         self.std = np.array(std if normal else [1.0] * 3, np.float32)
         if self.mean.shape != (3,) or self.std.shape != (3,) or not (self.std > 0).all():
             raise ValueError("image_mean and image_std are three numbers each, std above 0")
+        if self.resize is not None:
+            self.resized((1, 1))
 
     @classmethod
     def of(cls, model: MediaModel) -> _Form:
