@@ -13,7 +13,8 @@ from numbered import DAY, NOW, empty, make_view
 from penchant.language.projection import Projection
 from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
-from penchant.learn.tuning.projection import LIFTS, Examples, ProjectionLearner
+from penchant.learn.tuning.examples import Examples
+from penchant.learn.tuning.projection import LIFTS, ProjectionLearner
 from penchant.learn.view import View
 from penchant.recall.assemble import load_lift
 from penchant.recall.text import DAYS_HALF, MOMENTS_HALF, Text

@@ -20,7 +20,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +30,11 @@ from torch.nn import functional as F
 from penchant.language.projection import Projection, whitened
 from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
-from penchant.learn.sources.sequence import Dropout, pace
+from penchant.learn.sources.sequence import pace
+from penchant.learn.tuning.examples import Examples
+from penchant.learn.tuning.layer import Layer
 from penchant.learn.view import View
 from penchant.measure.ranking import Figures, Lists, hits, ndcg
-from penchant.recall.text import LAST, fading
 from penchant.store.artefacts import Artefacts
 from penchant.types import Floats, Ids, Tell
 
@@ -44,110 +44,6 @@ MOST_LIFTED = 8000  # and by which a lift is chosen
 LIFTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
 LEAST_PARTS = 10  # items with a picture below which pictures are left out
 LEAST_UNTRIED = 20  # wishes for untried items that say how much they are to be lifted
-
-
-class Layer(nn.Module):
-    """Whitened rows in, unit rows out; begins as the plain whitening, the parts side by side.
-
-    `widths` are the lengths of the parts. Parts of whole items are left out at random while it
-    learns, so that it knows what to do with items that lack them.
-    """
-
-    def __init__(self, widths: Sequence[int], config: ProjectionConfig) -> None:
-        super().__init__()
-        width = sum(widths)
-        k = min(config.dimension, width)
-        self.widths = list(widths)
-        self.gate = nn.Linear(width, len(widths) - 1) if len(widths) > 1 else None
-        self.missing = config.part_dropout
-        self.linear = nn.Linear(width, k, bias=False)
-        self.hidden = nn.Linear(width, config.hidden)
-        self.out = nn.Linear(config.hidden, k, bias=False)
-        with torch.no_grad():
-            self.linear.weight.copy_(_beside(k, widths))
-            self.out.weight.zero_()
-        self.blur = Dropout(config.input_dropout)
-        self.drop = Dropout(config.dropout)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Return float[n, k]."""
-        if self.gate is not None:
-            if self.training:
-                z = self._without(z)
-            opened = torch.sigmoid(self.gate(z))
-            text = torch.ones((len(z), 1), device=z.device)
-            spread = torch.tensor(self.widths, device=z.device)
-            z = z * torch.cat((text, opened), 1).repeat_interleave(spread, dim=1)
-        z = self.blur(z)
-        bent: Tensor = self.linear(z) + self.out(self.drop(F.silu(self.hidden(z))))
-        return F.normalize(bent, dim=1)
-
-    def _without(self, z: Tensor) -> Tensor:
-        """Return z without some parts; what is left of an item is never nothing."""
-        parts = torch.split(z, self.widths, dim=1)
-        there = torch.stack([part.any(dim=1) for part in parts], dim=1)
-        kept = there & (torch.rand(there.shape, device=z.device) >= self.missing)
-        kept = torch.where(kept.any(dim=1, keepdim=True), kept, there)
-        return torch.cat([p * kept[:, [i]] for i, p in enumerate(parts)], dim=1)
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What was wanted next, and after what: event e of `target` came after `history[e]`.
-
-    `items` int64[events] are those of a view ordered by person and time; `history` int64[n, LAST]
-    are places in it, -1 where the past is shorter, `weights` float32[n, LAST] add up to one.
-    """
-
-    items: npt.NDArray[np.int64]
-    target: npt.NDArray[np.int64]
-    moment: npt.NDArray[np.int64]
-    history: npt.NDArray[np.int64]
-    weights: Floats
-
-    @classmethod
-    def of(cls, view: View, known: npt.NDArray[np.bool_], since: float = -math.inf) -> Examples:
-        """Return the examples of wanted events from `since` on, of items that are `known`."""
-        ordered, starts = view.by_user()
-        if len(ordered):
-            ordered = ordered.where(known[ordered.items])
-            ordered, starts = ordered.by_user()
-        items, times = ordered.items.astype(np.int64), ordered.times
-        n = len(items)
-        person = np.repeat(starts[:-1], np.diff(starts))  # where each event's person begins
-        new = np.ones(n, dtype=np.bool_)
-        new[1:] = (times[1:] != times[:-1]) | (person[1:] != person[:-1])
-        moment = np.cumsum(new) - 1
-        first = np.flatnonzero(new)[moment]  # where each event's moment begins
-        target = np.flatnonzero((first > person) & (times >= since))
-        history = first[target][:, None] - np.arange(LAST, 0, -1)[None]
-        inside = history >= person[target][:, None]
-        place = np.where(inside, history, 0)
-        newest = first[target] - 1
-        weights = np.where(
-            inside,
-            fading(
-                (moment[newest][:, None] - moment[place]).astype(np.float32),
-                times[newest][:, None] - times[place],
-            ),
-            np.float32(0.0),
-        )
-        weights /= weights.sum(axis=1, keepdims=True)
-        return cls(items, target, moment, np.where(inside, history, -1), weights)
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def few(self, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Return the numbers of the examples in random order, at most `most` of each moment."""
-        order = rng.permutation(len(self.target))
-        by_moment = order[np.argsort(self.moment[self.target[order]], kind="stable")]
-        of = self.moment[self.target[by_moment]]
-        new = np.flatnonzero(np.diff(of, prepend=-1) != 0)
-        rank = np.arange(len(of)) - np.repeat(new, np.diff(np.append(new, len(of))))
-        kept = by_moment[rank < most]
-        shuffled: npt.NDArray[np.int64] = rng.permutation(kept)
-        return shuffled
 
 
 class ProjectionLearner:
@@ -394,22 +290,6 @@ def _parts(raw: Floats, widths: Sequence[int], most: int) -> tuple[Whitening, ..
         else:
             out.append(Whitening.fit(part, min(width, most) if number else width))
     return tuple(out)
-
-
-def _beside(k: int, widths: Sequence[int]) -> Tensor:
-    """Return the first directions of each part, one beside the other, float32[k, sum(widths)].
-
-    The parts beside the text have half of the k directions at most.
-    """
-    out = torch.zeros((k, sum(widths)))
-    own = [min(width, k // (2 * len(widths) - 2)) for width in widths[1:]]
-    row = 0
-    for part, count in enumerate((k - sum(own), *own)):
-        count = min(count, widths[part])
-        column = sum(widths[:part])
-        out[row : row + count, column : column + count] = torch.eye(count)
-        row += count
-    return out
 
 
 def _array(weight: Tensor) -> Floats:
