@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,17 +46,22 @@ class Lift:
 
     share: float
     tried: Mask
+    untried: npt.NDArray[np.intp] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Asked for with every question.
+        object.__setattr__(self, "untried", np.flatnonzero(~self.tried))
 
     def __call__(self, values: Floats) -> None:
         """Lift the cosines float32[n] of all items in place."""
         if not self.share:
             return
-        known = min(len(self.tried), len(values))
-        untried = np.concatenate(
-            (np.flatnonzero(~self.tried[:known]), np.arange(known, len(values)))
-        )
-        near = values[untried]
-        values[untried] = near + np.float32(self.share) * np.maximum(near, np.float32(0.0))
+        share, none = np.float32(self.share), np.float32(0.0)
+        within = self.untried[: np.searchsorted(self.untried, len(values))]
+        near = values[within]
+        values[within] = near + share * np.maximum(near, none)
+        late = values[len(self.tried) :]
+        late += share * np.maximum(late, none)
 
 
 class Text:
