@@ -20,7 +20,7 @@ import logging
 import sys
 import tempfile
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -258,8 +258,7 @@ def source_alone(
     with open_store(folder) as store:
         view, raw, _ = open_view(store)
     assert raw is not None
-    config = replace(ProjectionConfig(), dimension=128, hidden=256)
-    learner = ProjectionLearner("tuned", config, raw, widths=view.widths, seed=seed)
+    learner = ProjectionLearner("tuned", ProjectionConfig(), raw, layout=view.layout, seed=seed)
     learner.fit(view.wanted())
     learner.fit(view.wanted(), 0.2)
     rows, lift = np.nan_to_num(learner.vectors()), Lift(learner.lift, learner.tried)

@@ -79,7 +79,8 @@ def both(raw: Floats) -> tuple[Projection, Floats]:
     shapes = ((w, K), (w, H), (H,), (H, K), (w, 1), (1,))
     learned = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
     parts = Whitening.fit(raw, D), Whitening.fit(pictures, M)
-    return Projection(parts, *learned), np.concatenate((raw, pictures), axis=1)
+    made = Projection(parts, *learned, names=("text", "picture a"))
+    return made, np.concatenate((raw, pictures), axis=1)
 
 
 def test_an_item_has_a_place_by_whatever_part_it_has(
@@ -100,9 +101,23 @@ def test_a_gate_lets_a_part_through_or_not(both: tuple[Projection, Floats], raw:
     np.testing.assert_allclose(shut(rows)[0], shut(raw)[0], atol=1e-5)
 
 
+def test_parts_go_by_their_names(both: tuple[Projection, Floats], raw: Floats) -> None:
+    projection, rows = both
+    sound = np.ones((N, 2), np.float32)
+    moved = np.concatenate((raw, sound, rows[:, D:]), axis=1)
+    read = projection.reading((("text", D), ("sound", 2), ("picture a", M)))
+    np.testing.assert_allclose(read(moved), projection(rows), atol=1e-6)
+    np.testing.assert_allclose(read(raw), projection(raw), atol=1e-6)  # words
+    # Of another model nothing is understood: as if the item had no picture.
+    other = projection.reading((("text", D), ("picture b", M)))
+    np.testing.assert_allclose(other(rows), projection(raw), atol=1e-6)
+    assert projection.reading(()) is projection
+
+
 def test_parts_and_gates_are_saved(both: tuple[Projection, Floats], tmp_path: Path) -> None:
     projection, rows = both
     projection.save(Artefacts(tmp_path), "tuned")
+    Artefacts(tmp_path).write_json("tuned", {"parts": projection.names})
     again = Projection.load(Artefacts(tmp_path), "tuned")
     np.testing.assert_array_equal(again(rows), projection(rows))
-    assert len(again.parts) == 2
+    assert again.names == projection.names

@@ -14,6 +14,7 @@ g = sigmoid(z G + c).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,9 @@ from penchant.store.artefacts import Artefacts
 from penchant.types import Floats
 
 LEARNED = ("linear", "hidden", "offset", "out")
+TEXT = "text"
+Layout = tuple[tuple[str, int], ...]
+"""The parts of a raw row in their order, each by its name and length; () for a text alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Projection:
     `parts` lead to z float32[n, w], one whitening for each part of x, in their order; each part has
     the length of the root of its width. `linear` is float32[w, k], `hidden` float32[w, h], `offset`
     float32[h], `out` float32[h, k]; `gate` float32[w, m] and `openness` float32[m] are those of the
-    m parts beside the text.
+    m parts beside the text. `names` say what the parts are, the text first.
     """
 
     parts: tuple[Whitening, ...]
@@ -42,6 +46,7 @@ class Projection:
     out: Floats
     gate: Floats
     openness: Floats
+    names: tuple[str, ...] = (TEXT,)
 
     @property
     def dimension(self) -> int:
@@ -64,6 +69,29 @@ class Projection:
         unit: Floats = (v / np.maximum(norm, 1e-9)).astype(np.float32)
         unit[empty] = np.nan
         return unit
+
+    def reading(self, layout: Layout) -> Callable[[Floats], Floats]:
+        """Return what reads rows of another layout: parts go by their names, not by their place.
+
+        What this was learned without is not looked at, and what a row has no more is missing.
+        """
+        own = tuple(
+            (name, len(part.mean)) for name, part in zip(self.names, self.parts, strict=True)
+        )
+        if not layout or layout == own:
+            return self
+        begins = dict(zip((name for name, _ in layout), _begins(layout), strict=True))
+
+        def read(vectors: Floats) -> Floats:
+            columns = []
+            for name, width in own:
+                begin = begins.get(name, -1)
+                inside = begin >= 0 and begin + width <= vectors.shape[1]
+                part = vectors[:, begin : begin + width] if inside else np.nan
+                columns.append(np.broadcast_to(part, (len(vectors), width)))
+            return self(np.concatenate(columns, axis=1).astype(np.float32))
+
+        return read
 
     def turned(self, rows: Floats) -> Projection:
         """Return the same space, turned to the principal directions of its own unit `rows`."""
@@ -99,7 +127,10 @@ class Projection:
         gate, openness = np.zeros((len(linear), 0), np.float32), np.zeros(0, np.float32)
         if len(parts) > 1:
             gate, openness = array("gate"), array("openness")
-        return cls(tuple(parts), linear, hidden, offset, out, gate, openness)
+        names: tuple[str, ...] = (TEXT,)
+        if len(parts) > 1:
+            names = tuple(folder.json(name)["parts"])
+        return cls(tuple(parts), linear, hidden, offset, out, gate, openness, names)
 
     def _opened(self, z: Floats) -> Floats:
         """Return how far each number of z is let through, float32[n, w]."""
@@ -123,6 +154,10 @@ def whitened(parts: tuple[Whitening, ...], vectors: Floats) -> Floats:
             out.append(np.zeros((len(vectors), w), dtype=np.float32))
         begin = end
     return np.concatenate(out, axis=1)
+
+
+def _begins(layout: Layout) -> list[int]:
+    return [sum(width for _, width in layout[:part]) for part in range(len(layout))]
 
 
 def _numbered(name: str, number: int) -> str:

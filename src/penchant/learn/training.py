@@ -144,7 +144,7 @@ class Training:
         begin = wanted.newest(config.window)
         vectors = self._as_of(begin)
         raw = None if self.whitening is None else self.raw
-        learner = SourcesLearner(config.sources, view.n_items, vectors, raw, view.widths)
+        learner = SourcesLearner(config.sources, view.n_items, vectors, raw, view.layout)
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from penchant.language.projection import Layout
 from penchant.store.columns import ItemColumns
 from penchant.types import Floats, Ids, Times
 
@@ -24,7 +25,7 @@ class View:
     log, None where they come from none. `item_change` is the last change of the catalogue it saw.
     Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
     moment. `bare` gives those of texts without their category, `texts` what items say themselves,
-    one text an item, "" for none. `widths` are the lengths of the parts of a raw row, that of the
+    one text an item, "" for none. `layout` names the parts of a raw row and their lengths, the
     text first, where items are more than their text.
     """
 
@@ -42,7 +43,7 @@ class View:
     earlier: Earlier | None = None
     bare: Callable[[], Floats] | None = None
     texts: Callable[[], list[str]] | None = None
-    widths: tuple[int, ...] = ()
+    layout: Layout = ()
 
     @property
     def n_items(self) -> int:
@@ -51,7 +52,7 @@ class View:
 
     def of_text(self, raw: Floats) -> Floats:
         """Return the part of raw rows that the encoder made of texts."""
-        return raw[:, : self.widths[0]] if self.widths else raw
+        return raw[:, : self.layout[0][1]] if self.layout else raw
 
     def __len__(self) -> int:
         return len(self.items)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from penchant.language.projection import Projection
+from penchant.language.projection import Layout, Projection
 from penchant.recall import covisitation, linear
 from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
@@ -82,12 +82,14 @@ def assemble(
     vectors: Vectors,
     recent: Recent,
     place: Place | None = None,
+    layout: Layout = (),
     worded: Sequence[Source] = (),
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
 
-    `place` brings what the encoder made of a text into the space of `vectors`.
+    `place` brings what the encoder made of a text into the space of `vectors`; `layout` names the
+    parts of raw rows where items are more than their text.
     `worded` are no part of a plan: they follow the catalogue and the log by themselves, and
     training asks nothing in words.
     """
@@ -128,7 +130,8 @@ def assemble(
     if plan.tuned:
         rows = Vectors(folder.array(f"{TUNED}.vectors"))
         # From here on it is what says which new item fits.
-        text = Text(TUNED, rows, Projection.load(folder, TUNED), lift=load_lift(folder))
+        learned = Projection.load(folder, TUNED).reading(layout)
+        text = Text(TUNED, rows, learned, lift=load_lift(folder))
         sources.append(text)
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from onnx import TensorProto, helper
 
 CLIP = {
@@ -46,6 +47,22 @@ def colours(folder: Path, settings: Any = CLIP, side: Any = 16, name: str = "pix
         ("image_embeds", ["batch", 3]),
     )
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def outside(folder: Path, factor: float) -> Path:
+    """Write a model like `colours` whose one weight lies in a file beside it."""
+    colours(folder)
+    path = folder / "vision_model.onnx"
+    model = onnx.load(path)
+    weight = onnx.numpy_helper.from_array(np.full((1, 3, 1, 1), factor, np.float32), "factor")
+    model.graph.initializer.append(weight)
+    model.graph.node[0].input[0] = "scaled"
+    model.graph.node.insert(0, helper.make_node("Mul", ["pixel_values", "factor"], ["scaled"]))
+    path.unlink()
+    onnx.save(
+        model, path, save_as_external_data=True, location="vision_model.onnx.data", size_threshold=0
+    )
     return folder
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from language.media.made import colours, loudness, recorded
 from penchant.language.media.config import MediaConfig
 from penchant.language.media.media import Media
+from penchant.language.media.model import MediaModelDamaged
 
 CONFIG = MediaConfig(
     picture="image", picture_model="clip", vector="look", vector_length=2, sound="play",
@@ -44,7 +45,7 @@ def rows(*attributes: Any) -> pl.DataFrame:
 
 def test_each_kind_is_a_part_and_what_is_missing_is_nan(shelf: Path) -> None:
     media = Media(CONFIG, shelf, None)
-    assert media.widths == (3, 2, 2)
+    assert [width for _, width in media.layout] == [3, 2, 2]
     found = media(
         rows(
             {"image": "pictures/red.png", "play": "a.wav", "look": [3, 4]},
@@ -74,7 +75,14 @@ def test_each_kind_is_a_part_and_what_is_missing_is_nan(shelf: Path) -> None:
         ({"image": "x" * 5000}, "File name too long"),
         ({"image": "clip/preprocessor_config.json"}, "cannot identify"),
         ({"play": "pictures/red.png"}, "no WAV file"),
-        ({"look": [1.0]}, r"\[1\] numbers, expected 2"),
+        ({"look": [1.0]}, "1 numbers, expected 2"),
+        ({"look": [10**400, 1]}, "too large"),
+        ({"look": [1e200, 1.0]}, "too large"),
+        ({"look": ["1", "2"]}, "no list of numbers"),
+        ({"look": [True, False]}, "no list of numbers"),
+        ({"look": "[1, 2]"}, "no list of numbers"),
+        ({"image": 7}, "no name of a file"),
+        ({"image": {"file": "pictures/red.png"}}, "no name of a file"),
         ({"look": [float("nan"), 1.0]}, "not finite"),
         ({"look": [0.0, 0.0]}, "all zero"),
         ({"look": "red"}, "no list of numbers"),
@@ -125,6 +133,17 @@ def test_a_file_that_is_too_large_is_not_read(shelf: Path) -> None:
     found = Media(config, shelf, None, warn=told.append)(rows({"image": "pictures/red.png"}))
     assert np.isnan(found).all()
     assert "megabytes" in told[0]
+
+
+def test_a_tiny_vector_is_one(shelf: Path) -> None:
+    media = Media(CONFIG, shelf, None)
+    np.testing.assert_allclose(media(rows({"look": [1e-60, 0]}))[0, 5:], [1, 0])
+
+
+def test_a_model_that_is_wrong_is_said_when_it_is_opened(shelf: Path) -> None:
+    (shelf / "clip" / "vision_model.onnx").unlink()
+    with pytest.raises(MediaModelDamaged, match="found none"):
+        Media(CONFIG, shelf, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from language.media.made import CLIP, colours
+from language.media.made import CLIP, colours, outside
 from penchant.language.media.model import MediaModelDamaged
 from penchant.language.media.picture import Pictures, Unreadable
 
@@ -64,6 +64,36 @@ def test_one_pixel_and_the_first_of_many_frames(read: Pictures, tmp_path: Path) 
     frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, (0, 0, 250))]
     frames[0].save(tmp_path / "moves.gif", save_all=True, append_images=frames[1:])
     assert read(tmp_path / "moves.gif")[0] > 0.9
+
+
+def test_a_strip_is_its_middle_and_costs_no_more_than_a_square(
+    read: Pictures, tmp_path: Path
+) -> None:
+    strip = Image.new("RGB", (1, 60_000), (0, 0, 250))
+    strip.paste(RED, (0, 29_900, 1, 30_100))
+    strip.save(tmp_path / "strip.png")
+    assert read(tmp_path / "strip.png")[0] > 0.99
+
+
+def test_a_photograph_is_seen_as_it_was_held(tmp_path: Path) -> None:
+    settings = CLIP | {"size": {"height": 16, "width": 16}, "do_center_crop": False}
+    half = Image.new("RGB", (16, 16), (0, 0, 250))
+    half.paste(RED, (0, 0, 16, 8))
+    plain, turned = tmp_path / "plain.png", tmp_path / "turned.png"
+    half.rotate(180).save(plain)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # the camera was upside down
+    half.save(turned, exif=exif)
+    read = Pictures(colours(tmp_path / "clip", settings))
+    np.testing.assert_array_equal(read._pixels(turned), read._pixels(plain))
+
+
+def test_weights_beside_the_graph_are_read_and_count_for_the_id(tmp_path: Path) -> None:
+    folder = outside(tmp_path / "clip", 2.0)
+    Image.new("RGB", (16, 16), RED).save(tmp_path / "a.png")
+    read = Pictures(folder)
+    np.testing.assert_allclose(read(tmp_path / "a.png"), [1, 0, 0], atol=1e-6)
+    assert read.id != Pictures(outside(tmp_path / "other", 3.0)).id
 
 
 def test_what_is_no_picture_is_refused(read: Pictures, tmp_path: Path) -> None:

@@ -14,12 +14,15 @@ import polars as pl
 
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.media.config import MediaConfig
+from penchant.language.media.model import MediaModelDamaged
 from penchant.language.media.picture import Pictures, Unreadable
 from penchant.language.media.sound import Sounds
+from penchant.language.projection import Layout
 from penchant.language.template import attributes_of
 from penchant.types import Floats
 
 MOST_FILES = 8  # of one item: what lies behind them is not looked at
+_LARGEST = 1e30
 
 
 class Reads(Protocol):
@@ -34,10 +37,10 @@ class Reads(Protocol):
 
 
 class Media:
-    """Rows float32[n, sum(widths)] of items: a part for each kind, NaN where an item has none.
+    """Rows float32[n, m] of items: a part for each kind, NaN where an item has none.
 
-    Models are opened, files read and vectors remembered (in the file `cache`, by content) when the
-    first item names one. What cannot be read is missing; `warn` is told once a call and kind.
+    Models are opened at once: what is wrong with them is raised here. Vectors are remembered in the
+    file `cache`, by content. What cannot be read is missing; `warn` is told once a call and kind.
     """
 
     def __init__(
@@ -62,13 +65,8 @@ class Media:
         }
         self._cache, self._read_only = cache, read_only
         self._guard = threading.Lock()
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """The length of each part; models are opened for it."""
-        return tuple(
-            self._length if kind == "vector" else self._of(kind).dimension for kind in self._kinds
-        )
+        self.layout: Layout = tuple(self._part(kind) for kind in self._kinds)
+        """The name and length of each part: its kind, and the model that reads it."""
 
     def __call__(self, rows: pl.DataFrame) -> Floats:
         """Return the row of each item of a frame with the columns of ITEMS."""
@@ -95,23 +93,28 @@ class Media:
         for one in self._files.values():
             one.close()
 
+    def _part(self, kind: str) -> tuple[str, int]:
+        if kind == "vector":
+            return f"vector {self._length}", self._length
+        files = self._of(kind)
+        return f"{kind} {files.id}", files.dimension
+
     def _numbers(self, said: Sequence[Any], problems: Counter[str]) -> Floats:
         out: Floats = np.full((len(said), self._length), np.nan, dtype=np.float32)
         for place, value in enumerate(said):
             if value is None:
                 continue
-            try:
-                row = np.asarray(value, dtype=np.float32)
-                norm = float(np.linalg.norm(row))
-            except (TypeError, ValueError):
+            numbers = isinstance(value, list) and all(type(one) in (int, float) for one in value)
+            if not numbers:
                 problems[f"{str(value)[:60]!r} is no list of numbers"] += 1
-                continue
-            if row.shape != (self._length,):
-                problems[f"{list(row.shape)} numbers, expected {self._length}"] += 1
-            elif not np.isfinite(norm) or norm == 0:
-                problems["numbers that are not finite, or all zero"] += 1
+            elif len(value) != self._length:
+                problems[f"{len(value)} numbers, expected {self._length}"] += 1
+            elif not (max(map(abs, value)) < _LARGEST):
+                problems["numbers that are not finite, or too large"] += 1
+            elif not (norm := float(np.linalg.norm(np.array(value, dtype=np.float64)))):
+                problems["numbers that are all zero"] += 1
             else:
-                out[place] = row / norm
+                out[place] = np.array(value, dtype=np.float64) / norm
         return out
 
     def _read(self, kind: str, said: Sequence[Any], problems: Counter[str]) -> Floats:
@@ -122,7 +125,10 @@ class Media:
         marks: list[list[str]] = []
         for value in named:
             marks.append([])
-            for name in (value if isinstance(value, list) else [])[:MOST_FILES]:
+            if value is not None and not isinstance(value, list):
+                problems[f"{str(value)[:60]!r} is no name of a file, and no list of names"] += 1
+                continue
+            for name in (value or [])[:MOST_FILES]:
                 try:
                     marks[-1].append(files.known(self._path(name), self._bytes))
                 except Unreadable as error:
@@ -214,7 +220,7 @@ class _Files:
         for place, mark in enumerate(texts):
             try:
                 out[place] = self._reads(self._paths[mark])
-            except Unreadable as error:
+            except (Unreadable, MediaModelDamaged) as error:
                 self._unread[mark] = str(error)
         return out
 

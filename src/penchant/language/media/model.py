@@ -35,8 +35,7 @@ class MediaModel:
                 "of the model that reads them to ONNX, or leave the section [media] out"
             )
         self.settings = _settings(self.folder)
-        content = path.read_bytes()
-        self._session = _session(content, path)
+        self._session = _session(path)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].name != wanted:
             raise MediaModelDamaged(
@@ -46,8 +45,11 @@ class MediaModel:
         self.shape: list[Any] = inputs[0].shape
         self._input = wanted
         self._output = _vectors(self._session, path)
-        exact = hashlib.sha256(content).digest()
-        exact += json.dumps(self.settings, sort_keys=True).encode()
+        exact = json.dumps(self.settings, sort_keys=True).encode()
+        # Weights may lie in a file of their own beside the graph.
+        for file in (path, *sorted({*path.parent.glob("*.data"), *path.parent.glob("*_data")})):
+            with file.open("rb") as opened:
+                exact += hashlib.file_digest(opened, "sha256").digest()
         self.id = hashlib.blake2b(exact, digest_size=12).hexdigest()
 
     def __call__(self, values: npt.NDArray[np.float32]) -> Floats:
@@ -85,7 +87,7 @@ def _settings(folder: Path) -> Mapping[str, Any]:
     return found
 
 
-def _session(content: bytes, path: Path) -> Any:
+def _session(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,7 +95,7 @@ def _session(content: bytes, path: Path) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise MediaModelDamaged(
             f"{path} is not a model that can be run: {str(error).splitlines()[0]}"

@@ -15,6 +15,7 @@ from penchant.types import Error, Floats
 FILES = ("vision_model.onnx", "onnx/vision_model.onnx", "model.onnx")
 _MOST_PIXELS = 64_000_000
 _BICUBIC = 3
+_LONGEST = 4  # times as long as wide: what lies outside is cropped in any case
 
 
 class Unreadable(Error):
@@ -27,11 +28,12 @@ class Pictures:
     def __init__(self, folder: Path) -> None:
         try:
             import PIL.Image
+            import PIL.ImageOps
         except ImportError as error:
             raise Error(
                 'pictures are decoded by Pillow: `pip install "penchant[media]"`'
             ) from error
-        self._image = PIL.Image
+        self._image, self._turned = PIL.Image, PIL.ImageOps.exif_transpose
         self._model = MediaModel(folder, FILES, "pixel_values")
         self._form = _Form.of(self._model)
         self.id = self._model.id
@@ -49,8 +51,8 @@ class Pictures:
                 width, height = picture.size
                 if width * height > _MOST_PIXELS:
                     raise Unreadable(f"{width} x {height} pixels, more than {_MOST_PIXELS:,}")
-                # The first frame, on white where it is transparent.
-                shown = picture.convert("RGBA")
+                # The first frame, as it was held, on white where it is transparent.
+                shown = _short(self._turned(picture)).convert("RGBA")
             white = self._image.new("RGBA", shown.size, "white")
             white.alpha_composite(shown)
             plain = white.convert("RGB")
@@ -119,6 +121,16 @@ class _Form:
         scale = int(said["shortest_edge"]) / min(size)
         width, height = (max(1, round(side * scale)) for side in size)
         return width, height
+
+
+def _short(picture: Any) -> Any:
+    """Return the middle of a strip: scaled whole, one of 1 x 60,000 pixels would take gigabytes."""
+    width, height = picture.size
+    most = _LONGEST * min(width, height)
+    if max(width, height) <= most:
+        return picture
+    left, top = max(0, width - most) // 2, max(0, height - most) // 2
+    return picture.crop((left, top, left + min(width, most), top + min(height, most)))
 
 
 def _of(size: Any) -> Mapping[str, Any]:

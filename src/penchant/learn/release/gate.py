@@ -162,6 +162,7 @@ def figures(
         popularity=popularity,
         recent=histories.recent,
         texts=raw is not None,
+        layout=view.layout,
     )
     if raw is not None:
         served.learn_items(np.arange(len(raw), dtype=np.int32), raw)

@@ -68,7 +68,7 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         earlier=known.earlier,
         bare=known.bare,
         texts=known.texts,
-        widths=known.widths,
+        layout=known.layout,
     )
     return view, known.raw, tail.position.event_offset
 

@@ -18,6 +18,7 @@ from penchant.ingest.kinds import Kinds
 from penchant.interests.history import others_learn
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, own_encoder
+from penchant.language.projection import TEXT, Layout
 from penchant.language.reviews import chosen
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
@@ -33,7 +34,7 @@ from penchant.types import Floats
 class KnownTexts:
     """`raw` float32[n, d], NaN for items without text; `bare` gives that part without categories.
 
-    Where items are more than their text, `widths` are the lengths of the parts of a row. Where
+    Where items are more than their text, `layout` names the parts of a row and their lengths. Where
     texts hold reviews, `reviewed` is which (`Reviews.table`), and `earlier` gives `raw` as of a
     moment. `texts` gives what items say themselves, "" for those without a text.
     """
@@ -41,7 +42,7 @@ class KnownTexts:
     raw: Floats
     bare: Callable[[], Floats]
     texts: Callable[[], list[str]]
-    widths: tuple[int, ...] = ()
+    layout: Layout = ()
     reviewed: npt.NDArray[np.int64] | None = None
     earlier: Earlier | None = None
 
@@ -81,9 +82,9 @@ def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -
             out[number] = text
         return out
 
-    widths = () if media is None else (d, *media.widths)
+    layout = () if media is None else ((TEXT, d), *media.layout)
     if not texts.reviews.wanted:
-        return KnownTexts(raw, bare, own, widths)
+        return KnownTexts(raw, bare, own, layout)
     table, reviews = texts.reviews.table(), texts.reviews.among(tail.events)
 
     def earlier(moment: float) -> Floats:
@@ -96,7 +97,7 @@ def read_texts(store: Store, tail: Tail, n: int, snapshot: Path | None = None) -
             out[rows["number"].to_numpy()] = _named(then.encoded(encoder, rows, passing=True), d)
         return out
 
-    return KnownTexts(raw, bare, own, widths, table, earlier)
+    return KnownTexts(raw, bare, own, layout, table, earlier)
 
 
 def _remember(encoder: Encoder, store: Store, tail: Tail) -> None:

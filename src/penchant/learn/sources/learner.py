@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penchant.language.projection import Layout
 from penchant.learn.config import SourcesConfig
 from penchant.learn.sources import linear
 from penchant.learn.view import View
@@ -29,11 +30,11 @@ class SourcesLearner:
         n_items: int,
         vectors: Floats | None,
         raw: Floats | None = None,
-        widths: tuple[int, ...] = (),
+        layout: Layout = (),
     ) -> None:
         self.config = config
         self.networks = _networks(config, n_items, vectors) if config.networks else []
-        self.tuned = _tuned(config, raw, widths)
+        self.tuned = _tuned(config, raw, layout)
         self._text = vectors is not None
 
     def names(self) -> tuple[str, ...]:
@@ -129,11 +130,9 @@ def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> li
     return networks
 
 
-def _tuned(
-    config: SourcesConfig, raw: Floats | None, widths: tuple[int, ...]
-) -> ProjectionLearner | None:
+def _tuned(config: SourcesConfig, raw: Floats | None, layout: Layout) -> ProjectionLearner | None:
     if config.tuned is None or raw is None:
         return None
     from penchant.learn.tuning.projection import ProjectionLearner
 
-    return ProjectionLearner(TUNED, config.tuned, raw, widths=widths, seed=config.seed + 2)
+    return ProjectionLearner(TUNED, config.tuned, raw, layout=layout, seed=config.seed + 2)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from penchant.language.projection import Projection, whitened
+from penchant.language.projection import TEXT, Layout, Projection, whitened
 from penchant.language.whitening import Whitening
 from penchant.learn.config import ProjectionConfig
 from penchant.learn.sources.sequence import pace
@@ -50,7 +50,8 @@ class ProjectionLearner:
     """Fits the layer on the wanted events of a view; `fit` again continues from its weights.
 
     `raw` float32[n_items, d] are the vectors of the frozen encoder, NaN for items without text.
-    Where items are more than that, `widths` are the lengths of the parts of a row, the text first.
+    Where items are more than that, `layout` names the parts of a row and their lengths, the text
+    first.
     """
 
     def __init__(
@@ -60,14 +61,14 @@ class ProjectionLearner:
         raw: Floats,
         *,
         seed: int,
-        widths: tuple[int, ...] = (),
+        layout: Layout = (),
     ) -> None:
         torch.manual_seed(seed)
         self.name = name
         self.config = config
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.widths = widths or (raw.shape[1],)
-        self.parts = _parts(raw, self.widths, config.media_dimension)
+        self.layout = layout or ((TEXT, raw.shape[1]),)
+        self.parts = _parts(raw, [width for _, width in self.layout], config.media_dimension)
         self.read(raw)
         inner = [part.matrix.shape[1] for part in self.parts]
         self.layer = Layer(inner, config).to(self.device)
@@ -214,6 +215,7 @@ class ProjectionLearner:
         gate, openness = none if layer.gate is None else (layer.gate.weight, layer.gate.bias)
         plain = Projection(
             parts=self.parts,
+            names=tuple(name for name, _ in self.layout),
             linear=_array(layer.linear.weight),
             hidden=_array(layer.hidden.weight),
             offset=_array(layer.hidden.bias),
@@ -229,7 +231,7 @@ class ProjectionLearner:
         projection.save(folder, self.name)
         folder.write_array(f"{self.name}.vectors", projection(self.raw))
         folder.write_array(f"{self.name}.tried", self.tried)
-        folder.write_json(self.name, {"lift": self.lift})
+        folder.write_json(self.name, {"lift": self.lift, "parts": projection.names})
 
     def _batches(self, examples: Examples) -> Iterator[npt.NDArray[np.int64]]:
         done = 0

@@ -20,6 +20,7 @@ from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, text_space
 from penchant.language.media.config import MediaConfig
 from penchant.language.media.media import Media
+from penchant.language.projection import TEXT, Layout
 from penchant.language.searchable import Searchable
 from penchant.language.template import TextConfig
 from penchant.language.texts import ItemTexts
@@ -271,6 +272,7 @@ class Loading:
             texts=reader.encoder is not None,
             encoder=reader.encoder,
             worded=reader.worded,
+            layout=self._layout(reader),
             feedback=(
                 (lambda vectors: self._told(snapshot, columns, vectors, position))
                 if self._follows
@@ -278,6 +280,11 @@ class Loading:
             ),
         )
         return Loaded(served, reader, pasts, offset, self._by_answers)
+
+    def _layout(self, reader: Reader) -> Layout:
+        if self.texts.media is None or reader.encoder is None:
+            return ()
+        return ((TEXT, reader.encoder.dimension), *self.texts.media.layout)
 
     def _encoder(self) -> Encoder | None:
         """Return who reads for the snapshot that is current, though it is not loaded."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from penchant.language.categories import KNOWN, Categories, Derived
 from penchant.language.encoder.encoder import Encoder
+from penchant.language.projection import Layout
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
@@ -99,11 +100,13 @@ def load(
     encoder: Encoder | None = None,
     worded: Sequence[Source] = (),
     feedback: Callable[[Vectors], Feedback] | None = None,
+    layout: Layout = (),
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
 
     `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
-    `feedback` opens what follows the answers to slates, in the space of these vectors.
+    `layout` names the parts of raw rows where items are more than their text. `feedback` opens what
+    follows the answers to slates, in the space of these vectors.
     """
     whitening, vectors = None, Vectors()
     if texts and folder.has("text.mean.npy"):
@@ -116,6 +119,7 @@ def load(
         columns=columns,
         vectors=vectors,
         place=whitening,
+        layout=layout,
         recent=recent,
         worded=worded,
     )
