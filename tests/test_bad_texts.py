@@ -97,7 +97,7 @@ def test_a_review_of_them_is_in_the_next_answer(engine: penchant.Engine, name: s
     after = engine._replica.follow().vectors.rows(number)
     assert np.isfinite(after).all()
     # What the encoder makes nothing of, such as an emoji alone, changes nothing.
-    says = engine._replica._loading._encoder.encode([event["text"]]).any()
+    says = engine._replica._loading._readers.configured.encoder.encode([event["text"]]).any()
     assert (after != before).any() == says
     engine.forget(f"late {name}")
     np.testing.assert_array_equal(engine._replica.follow().vectors.rows(number), before)

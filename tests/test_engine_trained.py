@@ -288,7 +288,7 @@ def answered_by(engine: penchant.Engine, snapshot: str, *, before: str, now: flo
 def encoded(engine: penchant.Engine) -> int:
     """Return how many texts were looked up or encoded since the directory was opened."""
     engine.stages()
-    encoder = engine._replica._loading._encoder
+    encoder = engine._replica._loading._readers.configured.encoder
     return encoder.hits + encoder.misses  # type: ignore[union-attr]
 
 

@@ -80,7 +80,7 @@ def learn(store: Store) -> str:
     made.write_array("text.vectors", whitening(raw))
     made.write_array(REVIEWED, view.reviewed)
     shrink(made, RecallConfig())
-    texts = {"change": view.item_change, "space": publish._space(store)}
+    texts = {"change": view.item_change, "space": publish.space(store)}
     return store.snapshots.publish(made.folder, {"offset": offset, "texts": texts})
 
 
@@ -254,10 +254,10 @@ def test_a_burst_does_not_hold_an_answer_up_and_is_read_beside(
     gate = threading.Event()
     encoded = reader.replica._loading.encoded
 
-    def slow(rows: Any) -> Any:
+    def slow(*asked: Any) -> Any:
         if threading.current_thread().name == "penchant-texts":
             assert gate.wait(30)
-        return encoded(rows)
+        return encoded(*asked)
 
     monkeypatch.setattr(reader.replica._loading, "encoded", slow)
     with penchant.open(shelf) as other:
