@@ -1,7 +1,7 @@
 """Prints what texts are worth in the whole engine: none, frozen, tuned. JSON, a line an arm.
 
     python benchmarks/text_arms.py online_retail ml_100k                # effort fast, three seeds
-    python benchmarks/text_arms.py amazon_beauty --effort balanced --seeds 1
+    python benchmarks/text_arms.py amazon_beauty --effort balanced --seeds 0
 
 The same shelf is trained without a language model ("none"), with the encoder as it is ("frozen"),
 with the layer above it ("tuned") and, where asked for, with the encoder itself tuned ("encoder"),
@@ -109,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="+")
     parser.add_argument("--effort", default="fast")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=["none", "frozen", "tuned"])
     parser.add_argument("--seconds", type=float, default=1200.0, help="for tuning the encoder")
     options = parser.parse_args()
@@ -122,7 +122,7 @@ def main() -> None:
         users = np.unique(world.users, return_inverse=True)[1]
         everything: dict[str, list[np.ndarray]] = {}
         unpopular: dict[str, list[np.ndarray]] = {}
-        for seed in range(options.seeds):
+        for seed in options.seeds:
             for arm in options.arms:
                 settings = ARMS[arm].format(seconds=options.seconds)
                 lists, took = answered(world, settings, options.effort, seed)

@@ -15,6 +15,7 @@ Intervals are paired, over people.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import tempfile
@@ -47,6 +48,7 @@ from penchant.types import Floats, Mask, Query
 K = 10
 REFIT = 0.2  # as `LearnConfig`
 LAST_DAY = 1_400_000_000
+LEAST_WIDTH = 0.03  # of the widest direction, as `Whitening`
 
 
 @dataclass(frozen=True)
@@ -197,31 +199,63 @@ def arms(world: World, config: ProjectionConfig, seed: int) -> None:
 
 
 def across(source: World, target: World, config: ProjectionConfig, seed: int) -> None:
-    """Print how texts tuned on one shop serve another, untouched and after a few of its events."""
+    """Print how texts tuned on one shop serve another, untouched and after a few of its events.
+
+    "as it is" whitens the target's texts as the source's, "turned" by their own spread, turned into
+    the directions that the layer knows. "plain" is a layer that has learned nothing before.
+    """
+    frozen = {
+        "raw": target.raw,
+        **{f"whitened to {d}": Whitening.fit(target.raw, d)(target.raw) for d in (128, 384)},
+    }
+    asked = {name: measured(rows, target) for name, rows in frozen.items()}
     learner = learned(source, source.view, config, seed)
-    for events in (0, 100, 1000):
-        learner.parts = (Whitening.fit(target.raw, target.raw.shape[1]),)
-        learner.read(target.raw)
-        if events:
-            newest = np.argsort(target.view.times, kind="stable")[:events]
-            few = np.zeros(len(target.view), dtype=np.bool_)
-            few[newest] = True
-            learner.bias = type(learner.bias)(learner.bias.new_zeros(len(target.raw)))
-            learner.fit(target.view.where(few).wanted())
-        rows = learner.vectors()
-        for d in (128, 384):
-            frozen = Whitening.fit(target.raw, d)(target.raw)
-            gains, users = measured(rows, target)
-            content = compared(gains, measured(frozen, target)[0], users)
-            line = {"from": source.name, "data": target.name, "seed": seed, "events": events}
-            print(json.dumps({**line, "against": f"whitened to {d}", **content}), flush=True)
+    known, own = copy.deepcopy(learner.layer.state_dict()), learner.parts
+    newest = np.argsort(target.view.times, kind="stable")[::-1]
+    for start in ("as it is", "turned", "plain"):
+        for events in (0, 100, 1_000, 10_000):
+            begun = ProjectionLearner("tuned", config, target.raw, seed=seed)
+            if start != "plain":
+                begun.layer.load_state_dict(known)
+                begun.parts = own if start == "as it is" else (turned(source.raw, target.raw),)
+                begun.read(target.raw)
+            elif not events:
+                continue
+            if events:
+                few = np.zeros(len(target.view), dtype=np.bool_)
+                few[newest[:events]] = True
+                begun.fit(target.view.where(few).wanted())
+            gains, users = measured(begun.vectors(), target)
+            line = {"from": source.name, "data": target.name, "seed": seed}
+            for name, (base, _) in asked.items():
+                content = {"start": start, "events": events, "against": name}
+                print(json.dumps({**line, **content, **compared(gains, base, users)}), flush=True)
+
+
+def turned(source: Floats, target: Floats) -> Whitening:
+    """Return a whitening by the spread of `target`, its directions named as those of `source`.
+
+    Whitened in its own directions (ZCA, which moves a vector least), then turned into the
+    directions of most spread of `source`, that a layer above them was learned in.
+    """
+
+    def spread(raw: Floats) -> tuple[Floats, Floats, Floats]:
+        known = raw[np.isfinite(raw[:, 0])].astype(np.float64)
+        values, directions = np.linalg.eigh(np.cov(known.T))
+        order = np.argsort(-values)
+        return known.mean(axis=0), directions[:, order], np.sqrt(np.maximum(values[order], 0.0))
+
+    mean, directions, widths = spread(target)
+    widths = np.maximum(widths, LEAST_WIDTH * widths[0])
+    matrix = (directions / widths) @ directions.T @ spread(source)[1]
+    return Whitening(mean.astype(np.float32), matrix.astype(np.float32))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="*")
     parser.add_argument("--across", action="store_true")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
         "--folder", type=Path, default=None, help="keeps the shelves, to go on with"
     )
@@ -240,11 +274,11 @@ def main() -> None:
         root = options.folder or Path(scratch)
         for name in options.data:
             world = opened(p, name, root / name)
-            for seed in range(options.seeds):
+            for seed in options.seeds:
                 arms(world, config, seed)
         if options.across:
             worlds = [opened(p, name, root / name) for name in ("amazon_beauty", "online_retail")]
-            for seed in range(options.seeds):
+            for seed in options.seeds:
                 across(*worlds, config, seed)
 
 
