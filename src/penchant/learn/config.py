@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from penchant.learn.sources.linear import Ease, Kernel
-from penchant.learn.tuning.config import TuningConfig
+from penchant.learn.tuning.config import Objectives, TuningConfig
 from penchant.recall.linear import Recency
 from penchant.types import Effort
 
@@ -109,6 +109,13 @@ class RankerConfig:
 
 # A small log is gone over more often: what validation does not confirm is not kept.
 ENCODER = TuningConfig(least_steps=300)
+# What is tried beside that, one after the other, where there is time for trials.
+TRIED = replace(
+    ENCODER,
+    objectives=Objectives(together=1.0, next_item=0.5, category=0.2),
+    hard_negatives=2,
+    pretraining="masked",
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,8 @@ class LearnConfig:
     cores; `search_seconds` what a search of the ranker's parameters may take, 0 for none.
     `gate` holds back what is worse than what serves, on `least_compared` requests or more.
     `encoder` is how the encoder itself is tuned; where it is None, the one that was tuned before
-    goes on reading, unless `keep_encoder` is off.
+    goes on reading, unless `keep_encoder` is off. What else of `TRIED` it learns with is tried
+    before, `encoder_trials` seconds each, 0 for not at all.
     """
 
     effort: Effort = "balanced"
@@ -141,5 +149,6 @@ class LearnConfig:
     least_compared: int = 100
     encoder: TuningConfig | None = None
     keep_encoder: bool = True
+    encoder_trials: float = 0.0
     sources: SourcesConfig = field(default_factory=SourcesConfig)
     ranker: RankerConfig = field(default_factory=RankerConfig)

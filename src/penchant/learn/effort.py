@@ -24,8 +24,10 @@ class LearnSection(BaseModel):
     requests of them, `refit` the share of the epochs in which the networks learn the rest, `tuned`
     whether a layer above the encoder learns which texts the same people want, `encoder` whether the
     encoder itself is tuned on that (best does; balanced and fast go on with one that was tuned;
-    false takes the plain one), `encoder_seconds` for how long at most. `ablate` says whether the
-    report says what each source adds, `keep` how many snapshots and training logs stay. `threads`
+    false takes the plain one), `encoder_seconds` for how long at most, `encoder_trials` how many
+    seconds are spent on trying each further objective, hard negatives and pre-training before, of
+    which it keeps what pays (0: it tries none). `ablate` says whether the report says what each
+    source adds, `keep` how many snapshots and training logs stay. `threads`
     is for every library, 0 for all cores. `epochs` and `most_seconds` are those of each network,
     `search_seconds` the time for searching the ranker's parameters, 0 for none. `gate` says whether
     a model that does worse than the one that serves is held back, on the requests since the latter
@@ -40,6 +42,7 @@ class LearnSection(BaseModel):
     tuned: bool | None = None
     encoder: bool | None = None
     encoder_seconds: float | None = Field(None, gt=0.0)
+    encoder_trials: float | None = Field(None, ge=0.0)
     ablate: bool | None = None
     keep: int | None = Field(None, ge=1)
     threads: int | None = Field(None, ge=0)

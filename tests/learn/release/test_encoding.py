@@ -189,6 +189,22 @@ def test_the_gate_asks_each_snapshot_in_its_own_space(own: Path, model: Path) ->
     assert "not comparable" not in gate["reason"]
 
 
+def test_what_is_tried_before_is_said_and_what_pays_is_learned_with(
+    model: Path, tmp_path: Path
+) -> None:
+    written(tmp_path, model, TUNED + "encoder_trials = 3\n")
+    with penchant.open(tmp_path, effort="fast") as engine:
+        engine.add([{"item_id": f"i{n}", "title": text} for n, text in enumerate(texts(ITEMS))])
+        engine.record(people(), now=BEGIN + 91 * DAY)
+        report = engine.train()
+    tried = {one["what"]: one for one in report.data["encoder"]["tried"]}
+    assert list(tried) == ["together", "next_item", "category", "hard_negatives", "pretraining"]
+    assert "no item has a category" in tried["category"]["problem"]
+    assert tried["together"]["kept"]
+    assert report.data["encoder"]["best"] > report.data["encoder"]["before"]
+    assert not (tmp_path / "tuning").exists()
+
+
 def test_a_damaged_encoder_is_a_damaged_snapshot(own: Path) -> None:
     found = own / "snapshots" / (own / "snapshots" / "current").read_text().strip()
     path = found / OWN / "model.int8.onnx"

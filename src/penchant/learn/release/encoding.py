@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from penchant.language.encoder.exported import META, is_export
 from penchant.language.encoder.open import OWN, EncoderConfig
 from penchant.language.whitening import Whitening
-from penchant.learn.config import LearnConfig
+from penchant.learn.config import TRIED, LearnConfig
 from penchant.learn.tracking import Tracker
 from penchant.learn.view import View
 from penchant.store.open import Store
@@ -95,6 +95,7 @@ def _tuned(
     # Here, so that a training which tunes nothing needs no torch.
     from penchant.learn.encoder.export import export
     from penchant.learn.tuning.fit import TuningStopped, tune
+    from penchant.learn.tuning.selection import paying
 
     assert config.encoder is not None
     assert view.texts is not None
@@ -108,11 +109,28 @@ def _tuned(
         return {"kept": "original", "reason": f"{len(users)} of {LEAST} questions to judge by"}
     behaviour = _behaviour(texts, learned)
     validate = _Whitened(behaviour, users, items, config.whitened)
-    tuning = replace(config.encoder, seed=config.seed, threads=config.threads)
-    tuning = replace(tuning, max_tokens=min(tuning.max_tokens, encoder.max_tokens))
+    own: dict[str, Any] = {
+        "seed": config.seed,
+        "threads": config.threads,
+        "max_tokens": min(config.encoder.max_tokens, encoder.max_tokens),
+    }
+    tuning = replace(config.encoder, **own)
     folder = workspace / "tuned"
+    tried: list[Any] = []
     shutil.rmtree(folder, ignore_errors=True)
+    workspace.mkdir(exist_ok=True)
     try:
+        if config.encoder_trials:
+            asked = replace(TRIED, **own, most_seconds=tuning.most_seconds)
+            tuning, tried = paying(
+                encoder.model,
+                behaviour,
+                asked,
+                validate=validate,
+                seconds=config.encoder_trials,
+                tell=tell,
+                workspace=workspace,
+            )
         done = tune(
             encoder.model,
             behaviour,
@@ -145,6 +163,7 @@ def _tuned(
         "seconds": round(done.seconds, 1),
         "questions": len(users),
         "reason": done.problem,
+        "tried": [asdict(one) for one in tried],
     }
 
 
@@ -167,7 +186,8 @@ def _behaviour(texts: list[str], view: View) -> Any:
     from penchant.learn.tuning.behaviour import Behaviour
 
     ordered, _ = view.by_user()
-    return Behaviour(texts, ordered.users, ordered.items, ordered.times)
+    kinds = view.columns.category[: len(texts)]
+    return Behaviour(texts, ordered.users, ordered.items, ordered.times, categories=kinds)
 
 
 def _next(past: View, learned: View, most: int = 5000) -> tuple[Ids, Ids]:
