@@ -152,11 +152,12 @@ def tuned_once(
     if not kept.is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter(), time.process_time()
-        made = tune(own, list(labels[learn]), folder, config=config, tell=said)
+        made = tune(own, list(labels[learn]), folder, config=config)
+        said({"values": made.values, "problem": made.problem})
         spent = {
             "seconds": time.perf_counter() - started[0],
             "processor": time.process_time() - started[1],
-            "epochs": len(made.history),
+            "epochs": len(made.values) - 1,
         }
         kept.write_text(json.dumps(spent))
     out: dict[str, Any] = json.loads(kept.read_text())

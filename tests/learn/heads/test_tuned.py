@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import resolve
 from penchant.learn.encoder.export import Pooled
 from penchant.learn.heads.config import HeadConfig, TunedConfig
-from penchant.learn.heads.tuned import _Run, contrastive, tune
+from penchant.learn.heads.tuned import contrastive, tune
 from penchant.types import InvalidInput
 
 CONFIG = TunedConfig(
@@ -65,52 +64,103 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def test_a_tuned_encoder_tells_labels_apart(tiny: Path, tmp_path: Path) -> None:
-    told: list[dict] = []
-    made = tune(*texts(), tmp_path / "tuned", model=tiny, config=CONFIG, tell=told.append)
-    assert tuple(told) == made.history
-    assert len(told) == 3
-    assert told[-1]["loss"] < told[0]["loss"]
-    assert told[-1]["held_out"] > 0.9
+    told: list[float] = []
+    made = tune(
+        *texts(),
+        tmp_path / "tuned",
+        model=tiny,
+        config=CONFIG,
+        tell=lambda _, share: told.append(share),
+    )
+    assert told == sorted(told)
+    assert len(told) == len(made.losses) == 3 * 6
+    assert [step for step, _ in made.values] == [0, 6, 12, 18]
+    assert np.mean(made.losses[-6:]) < np.mean(made.losses[:6])
+    assert made.values[-1][1] > 0.9
     assert len(made.held) == 12
+    assert made.problem == ""
     names = {"config.json", "model.safetensors", "tokenizer.json", "1_Pooling"}
     assert names <= {p.name for p in made.folder.iterdir()}
     assert not (tmp_path / "tuned.work").exists()
-    rows = encoded(made.folder, texts()[0])
-    labels = np.array(texts()[1])
+    assert apart(made.folder) > max(0.9, apart(tiny))
+
+
+def apart(folder: Path) -> float:
+    """Return how many texts are nearer to the middle of their own label."""
+    rows, labels = encoded(folder, texts()[0]), np.array(texts()[1])
     same, other = rows @ rows[labels == "sea"].mean(0), rows @ rows[labels == "food"].mean(0)
-    assert ((same > other) == (labels == "sea")).mean() > 0.95
+    return float(((same > other) == (labels == "sea")).mean())
 
 
-def test_a_killed_tuning_goes_on_and_ends_the_same(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Killed(Exception):
+    """What ends a tuning in the middle here."""
+
+
+def test_a_killed_tuning_goes_on_and_ends_the_same(tiny: Path, tmp_path: Path) -> None:
     whole = tune(*texts(), tmp_path / "whole", model=tiny, config=CONFIG)
-    epoch = _Run.epoch
+    steps: list[float] = []
 
-    def killed(self: _Run, number: int) -> dict:
-        if number == 2:
-            raise KeyboardInterrupt
-        return epoch(self, number)
+    def killing(_: str, share: float) -> None:
+        steps.append(share)
+        if len(steps) == 8:
+            raise Killed
 
-    monkeypatch.setattr(_Run, "epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        tune(*texts(), tmp_path / "parts", model=tiny, config=CONFIG)
+    again = {"model": tiny, "config": CONFIG, "checkpoint_seconds": 0.0}
+    with pytest.raises(Killed):
+        tune(*texts(), tmp_path / "parts", tell=killing, **again)
     assert not (tmp_path / "parts").exists()
-    monkeypatch.setattr(_Run, "epoch", epoch)
-    again: list[dict] = []
-    parts = tune(*texts(), tmp_path / "parts", model=tiny, config=CONFIG, tell=again.append)
-    assert [one["epoch"] for one in again] == [2]
-    assert parts.history == whole.history
+    parts = tune(*texts(), tmp_path / "parts", tell=killing, **again)
+    # The step at which it was killed had not been written yet.
+    assert len(steps) == 8 + 18 - 7
+    assert (parts.values, parts.losses) == (whole.values, whole.losses)
     a, b = (load_file(made.folder / "model.safetensors") for made in (whole, parts))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_what_was_left_by_other_texts_is_not_taken(tiny: Path, tmp_path: Path) -> None:
-    work = tmp_path / "tuned.work"
-    work.mkdir()
-    (work / "state.json").write_text(json.dumps({"of": {}, "history": [{}] * 9, "step": 1}))
+    def killing(_: str, share: float) -> None:
+        if share > 0.3:
+            raise Killed
+
+    found, labels = texts()
+    more = {"model": tiny, "config": CONFIG, "checkpoint_seconds": 0.0}
+    with pytest.raises(Killed):
+        tune(found, labels, tmp_path / "tuned", tell=killing, **more)
+    made = tune([*found[:-1], "a wave"], labels, tmp_path / "tuned", **more)
+    assert len(made.losses) == 18
+
+
+def test_a_loss_that_is_no_number_ends_it_with_the_best_so_far(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penchant.learn.heads.learning.SentenceEncoder", Short)
+    whole = contrastive
+    calls: list[int] = []
+
+    def broken(*given: object) -> torch.Tensor:
+        calls.append(1)
+        found = whole(*given)  # type: ignore[arg-type]
+        return found if len(calls) <= 12 else found * float("nan")
+
+    monkeypatch.setattr("penchant.learn.heads.tuned.contrastive", broken)
     made = tune(*texts(), tmp_path / "tuned", model=tiny, config=CONFIG)
-    assert len(made.history) == 3
+    assert "not finite" in made.problem
+    assert made.values[-1][0] == 12
+    rows = encoded(made.folder, texts()[0])
+    assert np.isfinite(rows).all()
+    learned = penchant.learn_head(*texts(), encoder=tiny, tuned=CONFIG, work=tmp_path / "work")
+    assert "not finite" in learned.head.learned["problem"]
+
+
+def test_texts_that_cannot_be_read_are_left_out(tiny: Path, tmp_path: Path) -> None:
+    found, labels = texts()
+    found = ["" if i % 7 == 0 else text for i, text in enumerate(found)]
+    made = tune(found, labels, tmp_path / "tuned", model=tiny, config=CONFIG)
+    assert made.values[-1][1] > 0.9
+    with pytest.raises(InvalidInput, match="of 60 texts 0 can"):
+        tune([""] * 60, labels, tmp_path / "none", model=tiny, config=CONFIG)
+    with pytest.raises(InvalidInput, match="with 1 labels"):
+        tune(found, ["sea"] * 60, tmp_path / "none", model=tiny, config=CONFIG)
 
 
 def test_the_contrastive_loss_pulls_labels_together() -> None:

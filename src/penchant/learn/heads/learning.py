@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def learn_head(
     labels, of a class only; they are taken where held-out labels say that it pays. `tuned` tunes
     the encoder itself, of a class only: minutes instead of seconds; what it makes lies in `work`
     (needed to go on after a kill), else in a folder that is gone with the process. `head.learned`
-    says what was measured on held-out texts. Needs the extra `train`. Raises InvalidInput, and what
-    opening an encoder raises.
+    says what was measured on held-out texts, and as "problem" what ended a tuning early. Needs the
+    extra `train`. Raises InvalidInput, and what opening an encoder raises.
     """
     if kind not in KINDS:
         raise InvalidInput(f"kind is one of {KINDS}, got {kind!r}")
@@ -130,9 +131,10 @@ def _tuned(
     folds[made.held] = 0
     more = opened.encode(list(unlabelled)) if len(unlabelled) else None
     rows = opened.encode(texts)
-    return Predictor(
-        opened, learn_classes(rows, labels, opened.id, config, folds=folds, unlabelled=more)
-    )
+    head = learn_classes(rows, labels, opened.id, config, folds=folds, unlabelled=more)
+    if made.problem:
+        head = replace(head, learned={**head.learned, "problem": made.problem})
+    return Predictor(opened, head)
 
 
 def _need(tuned: bool) -> None:

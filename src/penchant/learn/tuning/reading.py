@@ -35,12 +35,15 @@ class Reading:
             out: Tensor = self.model.module(*batch)
         return out.float()
 
-    def vectors(self) -> Floats:
-        """Return float32[n_items, d] without a gradient, NaN rows for texts without words."""
+    def vectors(self, items: npt.NDArray[np.int64] | None = None) -> Floats:
+        """Return float32[n_items, d] without a gradient, NaN rows for texts without words.
+
+        Where `items` are given, which have to be readable, the rows of all others are NaN too.
+        """
         shape = (len(self.rows), self.model.dimension)
         out: Floats = np.full(shape, np.nan, np.float32)
         with torch.no_grad():
-            for piece in pieces(self.readable, self.lengths):
+            for piece in pieces(self.readable if items is None else items, self.lengths):
                 out[piece] = self.encode(piece).cpu().numpy()
         return out
 

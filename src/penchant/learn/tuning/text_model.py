@@ -101,6 +101,13 @@ class TextModel:
         save_beside(self.module, self.found, folder)
 
 
+def multiplies_halves(device: str) -> bool:
+    """Return whether the device multiplies bfloat16 itself; emulated, it is slower."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
 def pieces(
     items: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], tokens: int = 1 << 30
 ) -> Iterator[npt.NDArray[np.int64]]:
