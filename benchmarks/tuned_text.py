@@ -262,11 +262,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     for name in ("dimension", "hidden", "epochs"):
         parser.add_argument(f"--{name}", type=int, default=None)
-    for name in ("dropout", "most_seconds"):
+    for name in ("dropout", "rarity", "most_seconds"):
         parser.add_argument(f"--{name}", type=float, default=None)
     options = parser.parse_args()
     p = protocol()
-    given = ("dimension", "hidden", "epochs", "dropout", "most_seconds")
+    given = ("dimension", "hidden", "epochs", "dropout", "rarity", "most_seconds")
     changes = {n: getattr(options, n) for n in given if getattr(options, n) is not None}
     config = replace(ProjectionConfig(), **changes)
     print(json.dumps({"configuration": repr(config)}))

@@ -41,7 +41,8 @@ class ProjectionConfig:
     """The layer that bends a frozen encoder's vectors; the defaults are those of balanced.
 
     `of_moment` is how many items of one moment are learned in a pass, `examples` how many in all;
-    an epoch is one pass, or as many as make `least_steps`. `validation` is the share of the newest
+    an epoch is one pass, or as many as make `least_steps`. An item that was wanted n times is drawn
+    as if it had been n to the power of 1 - `rarity` times. `validation` is the share of the newest
     events that say when to stop. A share `held` of the items is kept out of what is learned first,
     and says how much items that nobody wanted yet are to be lifted, where at most a share
     `given_up` of NDCG@10 may be lost by it. Pictures and the like are whitened to `media_dimension`
@@ -62,6 +63,7 @@ class ProjectionConfig:
     of_moment: int = 30
     examples: int = 300_000
     least_steps: int = 60
+    rarity: float = 0.25
     validation: float = 0.1
     held: float = 0.05
     given_up: float = 0.1

@@ -3,9 +3,11 @@
 What is served is what is learned: the interest of a person is the fading mean of the vectors of
 their last items (`recall.text.fading`), and the softmax of its cosines over the catalogue shall
 find what the person wanted next, items of one moment being a set. A bias for each item takes up
-popularity and is thrown away, so that vectors say what goes together and not what sells. Negatives
-are shared by a batch, half of them drawn evenly, half as they are wanted, with the logQ correction
-(Yi et al. 2019); what a person has already is no negative, as it is never shown.
+popularity and is thrown away, so that vectors say what goes together and not what sells. What
+is rarely wanted is drawn more often than it was (`ProjectionConfig.rarity`), as popular items would
+else have the say in what goes together. Negatives are shared by a batch, half of them drawn evenly,
+half as they are wanted, with the logQ correction (Yi et al. 2019); what a person has already is no
+negative, as it is never shown.
 
 Most of what keeps it honest for items without events is dropout of the whitened sentence vector: a
 layer that may not rely on any one direction cannot learn items by heart.
@@ -129,7 +131,7 @@ class ProjectionLearner:
         for epoch in range(epochs):
             self.layer.train()
             losses = []
-            for batch in self._batches(past):
+            for batch in self._batches(past, counts):
                 done, spent = step / steps, (time.monotonic() - began) / allowed
                 rate = pace(spent if spent > done + 0.05 else done)
                 for group in optimiser.param_groups:
@@ -233,10 +235,15 @@ class ProjectionLearner:
         folder.write_array(f"{self.name}.tried", self.tried)
         folder.write_json(self.name, {"lift": self.lift, "parts": projection.names})
 
-    def _batches(self, examples: Examples) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(
+        self, examples: Examples, counts: npt.NDArray[np.float64]
+    ) -> Iterator[npt.NDArray[np.int64]]:
         done = 0
+        right = counts[examples.items[examples.target]] ** -self.config.rarity
         while True:
-            order = examples.few(self.config.of_moment, self._rng)[: self.config.examples]
+            order = examples.few(self.config.of_moment, self._rng)
+            chance = right[order] / right[order].sum()
+            order = self._rng.choice(order, len(order), p=chance)[: self.config.examples]
             size = min(self.config.batch, len(order))
             for begin in range(0, len(order) - size + 1, size):
                 yield order[begin : begin + size]
