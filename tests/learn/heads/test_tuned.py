@@ -15,7 +15,7 @@ from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import resolve
 from penchant.learn.encoder.export import Pooled
 from penchant.learn.heads.config import HeadConfig, TunedConfig
-from penchant.learn.heads.tuned import contrastive, tune
+from penchant.learn.heads.tuned import best_way, contrastive, tune
 from penchant.types import InvalidInput
 
 CONFIG = TunedConfig(
@@ -113,8 +113,28 @@ def test_a_killed_tuning_goes_on_and_ends_the_same(tiny: Path, tmp_path: Path) -
     # The step at which it was killed had not been written yet.
     assert len(steps) == 8 + 18 - 7
     assert (parts.values, parts.losses) == (whole.values, whole.losses)
+    assert parts.way == whole.way
     a, b = (load_file(made.folder / "model.safetensors") for made in (whole, parts))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize(("top", "way"), [(1.2, 1.0), (0.85, 0.8), (0.1, 0.6)])
+def test_weights_go_back_where_held_out_texts_come_out_better(top: float, way: float) -> None:
+    weights = {"w": torch.nn.Parameter(torch.tensor([3.0, -1.0]))}
+    before = {"w": torch.tensor([1.0, 1.0])}
+
+    def right() -> float:
+        return -abs((weights["w"][0].item() - 1.0) / 2.0 - top)
+
+    assert best_way(before, weights, right) == way
+    assert torch.allclose(weights["w"], torch.tensor([1.0 + 2.0 * way, 1.0 - 2.0 * way]))
+
+
+def test_weights_stay_where_the_way_back_is_as_good() -> None:
+    learned = torch.tensor([0.1, 0.7])
+    weights = {"w": torch.nn.Parameter(learned.clone())}
+    assert best_way({"w": torch.tensor([0.3, 0.2])}, weights, lambda: 0.5) == 1.0
+    assert torch.equal(weights["w"], learned)
 
 
 def test_what_was_left_by_other_texts_is_not_taken(tiny: Path, tmp_path: Path) -> None:

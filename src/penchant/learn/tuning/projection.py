@@ -44,6 +44,8 @@ Curve = Callable[[str, float, int], None]
 MOST = 2000  # examples that an epoch is measured by
 MOST_LIFTED = 8000  # and by which a lift is chosen
 LIFTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25)
+PER_DIRECTION = 4  # items there are for each direction that a part is whitened to
+LEAST_DIRECTIONS = 32
 LEAST_PARTS = 10  # items with a picture below which pictures are left out
 LEAST_UNTRIED = 20  # wishes for untried items that say how much they are to be lifted
 
@@ -286,18 +288,24 @@ class ProjectionLearner:
         return F.cross_entropy(torch.cat((positive, negative), dim=1), zeros)
 
 
-def _parts(raw: Floats, widths: Sequence[int], most: int) -> tuple[Whitening, ...]:
-    """Return the whitening of each part of raw rows, to `most` directions beside the text."""
+def _parts(raw: Floats, widths: Sequence[int], media: int) -> tuple[Whitening, ...]:
+    """Return the whitening of each part of raw rows, beside the text to at most `media` directions.
+
+    Of few items no more directions than a share of their number: the others tell one from the
+    other, and not what they are, so the layer would learn by heart who wanted which.
+    """
     out, begin = [], 0
     for number, width in enumerate(widths):
         part = raw[:, begin : begin + width]
         begin += width
-        if number and np.isfinite(part[:, 0]).sum() <= LEAST_PARTS:
+        known = np.isfinite(part[:, 0])
+        if number and known.sum() <= LEAST_PARTS:
             # Too few to say how they spread: as if nobody had one.
             nothing = np.zeros((width, 1), np.float32)
             out.append(Whitening(np.zeros(width, np.float32), nothing))
         else:
-            out.append(Whitening.fit(part, min(width, most) if number else width))
+            most = max(LEAST_DIRECTIONS, int(known.sum()) // PER_DIRECTION)
+            out.append(Whitening.fit(part, min(width, media if number else width, most)))
     return tuple(out)
 
 
