@@ -60,6 +60,12 @@ class TextConfig(BaseModel):
         read = (*self.parts, *self.search)
         return self.reviews > 0 and any(f"{{{REVIEWS}}}" in part for part in read)
 
+    def attributes(self) -> set[str]:
+        """Return the names of the attributes that texts and searches are made of."""
+        pieces = [piece for part in (*self.parts, *self.search) for piece in _parse(part)]
+        asked = {c.removeprefix(_ATTRIBUTE) for _, c in pieces if c and c.startswith(_ATTRIBUTE)}
+        return asked | set(self.names)
+
     def split(self) -> tuple[TextConfig, TextConfig]:
         """Return the same twice: with the parts that hold no reviews, and with those that do."""
         written = tuple(part for part in self.parts if f"{{{REVIEWS}}}" in part)

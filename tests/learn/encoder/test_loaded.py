@@ -103,6 +103,12 @@ def test_more_layers_than_there_are_weights_for(folder: Path) -> None:
         load(folder)
 
 
+def test_fewer_layers_than_there_are_weights_for(folder: Path) -> None:
+    described(folder, num_hidden_layers=1)
+    with pytest.raises(ModelDamaged, match=r"16 weights would be left out, encoder.layer.1"):
+        load(folder)
+
+
 def test_a_config_of_another_architecture(folder: Path, tmp_path: Path) -> None:
     other = tiny(tmp_path / "distilbert", "distilbert")
     shutil.copy(other / "config.json", folder / "config.json")

