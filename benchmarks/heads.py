@@ -153,7 +153,7 @@ def tuned_once(
         folder.parent.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter(), time.process_time()
         made = tune(own, list(labels[learn]), folder, config=config)
-        said({"values": made.values, "way": made.way, "problem": made.problem})
+        said({"values": made.values, "problem": made.problem})
         spent = {
             "seconds": time.perf_counter() - started[0],
             "processor": time.process_time() - started[1],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penchant.language.heads.linear import sigmoid, softmax
-from penchant.learn.heads.calibrate import best_cut, platt, temperature
+from penchant.learn.heads.calibrate import best_cut, clearly_less, platt, sureness, temperature
 from penchant.learn.heads.folds import dealt, together
 from penchant.learn.heads.logistic import ABSENT, multinomial
 
@@ -16,6 +16,42 @@ def test_the_temperature_that_was_applied_is_found() -> None:
     for t in (0.25, 1.0, 4.0):
         assert temperature(logits * t, classes) == pytest.approx(t, rel=0.05)
     assert temperature(logits[:0], classes[:0]) == 1.0
+
+
+def test_texts_that_all_came_out_right_do_not_promise_the_next() -> None:
+    classes = np.arange(20) % 4
+    logits = np.eye(4)[classes]
+    sure = softmax(logits / temperature(logits, classes)).max(axis=1)
+    assert 0.9 < sure.min() < 0.98
+    others = softmax(np.eye(4)[np.arange(2000) % 4] / temperature(logits, classes))
+    assert others.max() == pytest.approx(sure[0])
+
+
+def test_how_sure_one_text_is_said_is_not_fitted_on_it() -> None:
+    rng = np.random.default_rng(0)
+    # No answer is any better than another: fitted on themselves, ten texts look surer than that.
+    logits, classes = rng.normal(size=(10, 3)), rng.integers(3, size=10)
+    sure = sureness(logits, classes, 5, 0)
+    assert sure.shape == (10,)
+    changed = logits.copy()
+    changed[3] *= 100
+    t = temperature(logits, classes)
+    assert temperature(changed, classes) != pytest.approx(t)
+    apart = np.flatnonzero(dealt(classes, 5, 0) == dealt(classes, 5, 0)[3])
+    again = sureness(changed, classes, 5, 0)
+    for i in apart:
+        if i != 3:
+            assert again[i] == pytest.approx(sure[i])
+
+
+def test_a_gain_within_its_error_is_none() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.exponential(size=400)
+    assert clearly_less(before - 0.1, before)
+    assert not clearly_less(before, before)
+    assert not clearly_less(before - 0.001, before)  # sure, and not worth it
+    assert not clearly_less(before - 0.02 + rng.normal(size=400), before)
+    assert not clearly_less(before[:1] - 1, before[:1])
 
 
 def test_a_class_that_a_fold_has_not_seen_does_not_decide() -> None:

@@ -86,6 +86,16 @@ def test_unlabelled_texts_that_do_not_pay_are_left_alone() -> None:
     assert accuracy(head, rows, labels) == 1.0
 
 
+def test_noise_is_not_learned_from_and_calibration_is_not_made_up() -> None:
+    rows, labels = cloud(24, noise=0.2)
+    for seed in range(5):
+        noise = np.random.default_rng(seed).normal(size=(40, rows.shape[1])).astype(np.float32)
+        head = learn_classes(rows, labels, "e", QUICK, unlabelled=noise)
+        assert head.learned["unlabelled"] == 0
+        # Two dozen texts that all came out right do not show what is sure to a billionth.
+        assert head.learned["calibration_error"] > 1e-3
+
+
 def test_two_labels_one_text_each_are_enough() -> None:
     rows = np.eye(4, dtype=np.float32)[:2]
     head = learn_classes(rows, ["a", "b"], "e", QUICK)

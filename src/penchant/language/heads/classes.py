@@ -46,8 +46,8 @@ class ClassHead:
         known = self.familiarity.known(score, told)
         return Predictions(self.kind, self.names, values.astype(np.float32), score, known)
 
-    def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+    def written(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what `read` takes: content for JSON, and arrays."""
         content = {
             "kind": self.kind,
             "encoder": self.encoder,
@@ -56,7 +56,11 @@ class ClassHead:
             "least": self.familiarity.least,
             "learned": dict(self.learned),
         }
-        write(folder, content, self.linear.arrays() | self.familiarity.arrays())
+        return content, self.linear.arrays() | self.familiarity.arrays()
+
+    def save(self, folder: str | Path) -> None:
+        """Write it to `folder`."""
+        write(folder, *self.written())
 
     @classmethod
     def read(cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> ClassHead:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy.typing as npt
 
 from penchant.language.heads.predictions import Kind, Predictions
 from penchant.types import Floats
@@ -36,6 +38,10 @@ class Head(Protocol):
         """Return the answers to float32[n, dimension], in their order."""
         ...
 
-    def save(self, folder: Path) -> None:
+    def written(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return all that it is made of: content for JSON, with its `kind`, and arrays."""
+        ...
+
+    def save(self, folder: str | Path) -> None:
         """Write it to `folder`, which `penchant.language.heads.open.read_head` reads."""
         ...

@@ -44,8 +44,8 @@ class LabelsHead:
         known = self.familiarity.known(score, told)
         return Predictions(self.kind, self.names, values, score, known, self.cuts)
 
-    def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+    def written(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what `read` takes: content for JSON, and arrays."""
         content = {
             "kind": self.kind,
             "encoder": self.encoder,
@@ -54,8 +54,11 @@ class LabelsHead:
             "least": self.familiarity.least,
             "learned": dict(self.learned),
         }
-        arrays = self.linear.arrays() | self.familiarity.arrays() | {"cuts": self.cuts}
-        write(folder, content, arrays)
+        return content, self.linear.arrays() | self.familiarity.arrays() | {"cuts": self.cuts}
+
+    def save(self, folder: str | Path) -> None:
+        """Write it to `folder`."""
+        write(folder, *self.written())
 
     @classmethod
     def read(cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> LabelsHead:

@@ -45,8 +45,8 @@ class RelevanceHead:
         known = self.familiarity.known(score, told)
         return Predictions(self.kind, (RELEVANT,), values, score, known)
 
-    def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+    def written(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what `read` takes: content for JSON, and arrays."""
         content = {
             "kind": self.kind,
             "encoder": self.encoder,
@@ -54,7 +54,11 @@ class RelevanceHead:
             "least": self.familiarity.least,
             "learned": dict(self.learned),
         }
-        write(folder, content, self.linear.arrays() | self.familiarity.arrays())
+        return content, self.linear.arrays() | self.familiarity.arrays()
+
+    def save(self, folder: str | Path) -> None:
+        """Write it to `folder`."""
+        write(folder, *self.written())
 
     @classmethod
     def read(

@@ -50,8 +50,8 @@ class ValueHead:
         names = ("value", "low", "high")
         return Predictions(self.kind, names, values.astype(np.float32), score, known)
 
-    def save(self, folder: Path) -> None:
-        """Write it to `folder`."""
+    def written(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Return what `read` takes: content for JSON, and arrays."""
         content = {
             "kind": self.kind,
             "encoder": self.encoder,
@@ -62,7 +62,11 @@ class ValueHead:
             "least": self.familiarity.least,
             "learned": dict(self.learned),
         }
-        write(folder, content, self.linear.arrays() | self.familiarity.arrays())
+        return content, self.linear.arrays() | self.familiarity.arrays()
+
+    def save(self, folder: str | Path) -> None:
+        """Write it to `folder`."""
+        write(folder, *self.written())
 
     @classmethod
     def read(cls, content: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> ValueHead:

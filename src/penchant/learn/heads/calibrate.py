@@ -6,38 +6,79 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from penchant.language.heads.linear import softmax
+from penchant.learn.heads.folds import dealt
 from penchant.learn.heads.logistic import binary, log_softmax
 
 FEWEST = 10
 """Held-out positives (and negatives) below which a sigmoid is left as it is."""
+_LEAST = -20.0  # a log probability: a class that a fold has not seen would outvote all others
+_SEEN = 0.005  # banking77: the rest brings .02 to .11 of log loss, what says nothing .001 at most
 
 
 def temperature(logits: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> float:
     """Return what to divide held-out logits float64[n, m] by, so that log loss is least.
 
-    Temperature scaling (Guo et al. 2017). It changes no answer, only how sure it is.
+    Temperature scaling (Guo et al. 2017). It changes no answer, only how sure it is. That n texts
+    all came out right does not say that the next one will: for one in n + 2 the runner-up is taken
+    to be the truth, as Platt (1999) does.
     """
-    if not len(classes):
+    n = len(classes)
+    if not n:
         return 1.0
-    rows = np.arange(len(classes))
+    rows = np.arange(n)
+    others = logits.copy()
+    others[rows, classes] = -np.inf
+    rival = others.argmax(axis=1)
+    doubt = 1.0 / (n + 2.0)
 
     def loss(log_t: float) -> float:
-        # A class that a fold has not seen would outvote all others.
-        said = log_softmax(logits / np.exp(log_t))[rows, classes]
-        return float(-np.maximum(said, -20.0).mean())
+        said = np.maximum(log_softmax(logits / np.exp(log_t)), _LEAST)
+        truth, otherwise = said[rows, classes], said[rows, rival]
+        return float(-((1.0 - doubt) * truth + doubt * otherwise).mean())
 
     found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(found.x))
 
 
-def loss_of(logits: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> float:
-    """Return the log loss of held-out logits float64[n, m] at their best temperature.
+def losses(
+    logits: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return the log loss of each held-out text float64[n] at their best temperature.
 
     What is chosen by it differs less from one draw of texts to another than what is chosen by how
     often the likeliest label is right.
     """
     said = log_softmax(logits / temperature(logits, classes))
-    return float(-np.maximum(said[np.arange(len(classes)), classes], -20.0).mean())
+    return -np.maximum(said[np.arange(len(classes)), classes], _LEAST)
+
+
+def clearly_less(losses: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> bool:
+    """Return whether `losses` float64[n] of the same texts are clearly less than those `before`.
+
+    By more than a standard error of the difference, and than what any other choice would bring.
+    """
+    less = before - losses
+    if len(less) < 2:
+        return False
+    error = float(less.std(ddof=1)) / np.sqrt(len(less))
+    return bool(less.mean() > max(error, _SEEN))
+
+
+def sureness(
+    logits: npt.NDArray[np.float64], classes: npt.NDArray[np.int64], k: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """Return the probability of the likeliest label of each held-out text, float64[n].
+
+    Each at the temperature that the others have, as a new text would be: what a temperature does
+    to the texts that it was fitted on says nothing of how well it calibrates.
+    """
+    sure, part = np.ones(len(classes)), dealt(classes, k, seed)
+    for i in np.unique(part):
+        own = part == i
+        t = temperature(logits[~own], classes[~own])
+        sure[own] = softmax(logits[own] / t).max(axis=1)
+    return sure
 
 
 def platt(logits: npt.NDArray[np.float64], yes: npt.NDArray[np.bool_]) -> tuple[float, float]:

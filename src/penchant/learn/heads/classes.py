@@ -12,7 +12,7 @@ from penchant.language.heads.classes import ClassHead
 from penchant.language.heads.linear import Linear, softmax
 from penchant.language.heads.predictions import UNKNOWN
 from penchant.language.heads.rows import directions
-from penchant.learn.heads.calibrate import loss_of, temperature
+from penchant.learn.heads.calibrate import clearly_less, losses, sureness, temperature
 from penchant.learn.heads.config import HeadConfig
 from penchant.learn.heads.folds import dealt
 from penchant.learn.heads.logistic import ABSENT, multinomial
@@ -52,7 +52,8 @@ def learn_classes(
 
     Rows that say nothing are left out. `folds` int64[n] overrides how rows are held out; fold -1 is
     always learned from and never asked (rows that a tuned encoder has seen). `unlabelled` are
-    vectors to learn from without labels, taken where held-out labels say that it pays. Raises
+    vectors to learn from without labels, taken where held-out labels clearly say that it pays. What
+    `learned` says of calibration is that of texts with labels, each held out. Raises
     InvalidInput for fewer than two labels, and for a label named "unknown".
     """
     config = config or HeadConfig()
@@ -67,10 +68,11 @@ def learn_classes(
     asked = held >= 0
     more: More | None = None
     reach, plain = 0.0, logits
-    if unlabelled is not None and len(unlabelled):
-        others = _some(unlabelled, rows.shape[1], config)
+    others = None if unlabelled is None else _some(unlabelled, rows.shape[1], config)
+    if others is not None and len(others):
         found, far, taught = _self_taught(rows, classes, n, held, others, config)
-        if loss_of(taught[asked], classes[asked]) < loss_of(logits[asked], classes[asked]):
+        truth = classes[asked]
+        if clearly_less(losses(taught[asked], truth), losses(logits[asked], truth)):
             more, reach, logits, strength = found, far, taught, _TAUGHT
     t = temperature(logits[asked], classes[asked])
     weights, bias = _fitted(rows, classes, n, strength, more)
@@ -86,7 +88,9 @@ def learn_classes(
         "calibration_error_before": calibration_error(
             softmax(logits[asked]).max(axis=1), right[asked]
         ),
-        "calibration_error": calibration_error(sure[asked], right[asked]),
+        "calibration_error": calibration_error(
+            sureness(logits[asked], classes[asked], config.folds, config.seed), right[asked]
+        ),
         "unlabelled": 0 if more is None else len(more.classes),
         "reach": reach,
     }
@@ -135,7 +139,7 @@ def _strongest(
             if seen.any():
                 weights, bias = multinomial(rows[seen], classes[seen], n, strength)
                 logits[asked] = rows[asked] @ weights + bias
-        loss = loss_of(logits[held >= 0], classes[held >= 0])
+        loss = float(losses(logits[held >= 0], classes[held >= 0]).mean())
         # Of equals the one that trusts single texts least.
         if best is None or loss < best[0]:
             best = loss, strength, logits
@@ -159,7 +163,7 @@ def _self_taught(
                 rows[seen], classes[seen], n, _TAUGHT, _surest(said, others, share)
             )
             logits[out] = rows[out] @ weights + bias
-        loss = loss_of(logits[asked], classes[asked])
+        loss = float(losses(logits[asked], classes[asked]).mean())
         if best is None or loss < best[0]:
             best = loss, reach, share, logits
     assert best is not None

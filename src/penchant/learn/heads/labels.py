@@ -37,8 +37,11 @@ def learn_labels(
     rows, told = directions(vectors, vectors.shape[1])
     if len(labels) != len(rows):
         raise InvalidInput(f"{len(rows)} texts came with {len(labels)} sets of labels")
-    if wrong := [x for x in labels if isinstance(x, str | bytes)]:
-        raise InvalidInput(f"expected a set of labels for each text, got {wrong[0]!r}")
+    if wrong := [x for x in labels if not _are_words(x)]:
+        raise InvalidInput(
+            f"expected a set of labels for each text, words or none, got {wrong[0]!r}: write "
+            '{"a"} for one, set() for none'
+        )
     names = sorted({name for of in labels for name in of})
     if not names or UNKNOWN in names or not told.any():
         raise InvalidInput(
@@ -84,6 +87,14 @@ def learn_labels(
         cuts.astype(np.float32),
         familiarity(rows, held, None, config),
         learned,
+    )
+
+
+def _are_words(labels: object) -> bool:
+    return (
+        isinstance(labels, Collection)
+        and not isinstance(labels, str | bytes)
+        and all(isinstance(label, str) and label for label in labels)
     )
 
 

@@ -19,7 +19,7 @@ from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import DEFAULT
 from penchant.language.heads.head import Head
 from penchant.language.heads.predictions import Kind
-from penchant.language.heads.predictor import Predictor, vectors
+from penchant.language.heads.predictor import Predictor, checked, listed, vectors
 from penchant.learn.heads.config import HeadConfig, TunedConfig
 from penchant.learn.requirements import MissingLibrary
 from penchant.types import Floats, InvalidInput
@@ -52,23 +52,25 @@ def learn_head(
     """
     if kind not in KINDS:
         raise InvalidInput(f"kind is one of {KINDS}, got {kind!r}")
-    if kind != "class" and (tuned or len(unlabelled)):
+    _refuse(tuned, work, config)
+    texts = listed(texts, "texts")
+    labels, unlabelled = listed(labels, "labels"), listed(unlabelled, "texts")
+    if kind != "class" and (tuned or unlabelled):
         raise InvalidInput(
             f"tuned= and unlabelled= are for kind 'class', got {kind!r}: leave them out"
         )
     _need(bool(tuned))
-    labels = list(labels)
-    texts = list(texts)  # type: ignore[assignment]
     if len(texts) != len(labels):
         raise InvalidInput(f"{len(texts)} texts came with {len(labels)} labels; one each is needed")
     if not texts:
         raise InvalidInput("expected texts with their labels, got none")
     if tuned:
-        return _tuned(texts, labels, encoder, unlabelled, tuned, work, config, threads)  # type: ignore[arg-type]
+        return _tuned(texts, labels, encoder, unlabelled, tuned, work, config, threads)
     if isinstance(encoder, str | Path):
         encoder = SentenceEncoder.open(encoder, threads=threads)
+    encoder = checked(encoder)
     rows = vectors(encoder, texts, in_pairs=kind == "relevance")
-    more = encoder.encode(list(unlabelled)) if len(unlabelled) else None
+    more = encoder.encode(unlabelled) if unlabelled else None
     queries = [pair[0] for pair in texts] if kind == "relevance" else None
     return Predictor(encoder, _learned(kind, rows, labels, encoder.id, config, more, queries))
 
@@ -129,12 +131,26 @@ def _tuned(
         weakref.finalize(opened, shutil.rmtree, folder, ignore_errors=True)
     folds: npt.NDArray[np.int64] = np.full(len(texts), -1, np.int64)
     folds[made.held] = 0
-    more = opened.encode(list(unlabelled)) if len(unlabelled) else None
+    more = opened.encode(unlabelled) if unlabelled else None
     rows = opened.encode(texts)
     head = learn_classes(rows, labels, opened.id, config, folds=folds, unlabelled=more)
     if made.problem:
         head = replace(head, learned={**head.learned, "problem": made.problem})
     return Predictor(opened, head)
+
+
+def _refuse(tuned: object, work: object, config: object) -> None:
+    """Raise InvalidInput for settings that are of another kind than they have to be."""
+    for name, found, kinds, said in (
+        ("tuned", tuned, (bool, TunedConfig), "true, false or a TunedConfig"),
+        ("work", work, (str, Path, type(None)), "the path of a folder"),
+        ("config", config, (HeadConfig, type(None)), "a HeadConfig"),
+    ):
+        if not isinstance(found, kinds):
+            raise InvalidInput(
+                f"expected {name}= to be {said}, got {type(found).__name__} {found!r:.40}: "
+                "leave it out for the default"
+            )
 
 
 def _need(tuned: bool) -> None:

@@ -4,8 +4,7 @@ The head that comes after is learned on the vectors of its ONNX form, as for any
 are those of any tuning (`learn/tuning/loop.py`). What is special here is the loss: cross-entropy of
 a linear layer that starts as the logistic regression on the frozen vectors (Kumar et al. 2022),
 plus a supervised contrastive loss (Khosla et al. 2020) that pulls the texts of one label together.
-Batches are made of pairs of one label and of like length. In the end the weights go a part of the
-way back to where they came from, if held-out texts come out better there (Wortsman et al. 2022).
+Batches are made of pairs of one label and of like length.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from penchant.language.encoder.weights import address, resolve
 from penchant.learn.encoder.adapters import blocks
+from penchant.learn.heads.calibrate import losses
 from penchant.learn.heads.config import TunedConfig
 from penchant.learn.heads.folds import dealt
 from penchant.learn.heads.logistic import multinomial
@@ -42,7 +42,6 @@ from penchant.types import InvalidInput, Tell
 _BIG = 1e9
 _POOL = 30  # batches among which texts of like length are put together
 _STRENGTH = 10.0  # of the logistic regression that the layer starts as
-_WAY = (1.0, 0.8, 0.6)  # how far the weights go from what they were to what was learned
 Places = npt.NDArray[np.int64]
 
 
@@ -50,16 +49,14 @@ Places = npt.NDArray[np.int64]
 class Tuned:
     """A tuned model folder, the rows int64[m] it has not learned from, and how it went.
 
-    `values` are (step, share of the held-out texts that come out right), the first that of the
-    encoder as it was; `losses` those of the steps; `way` how far the weights went to the best of
-    them. `problem` says why it ended early, if it did.
+    `values` are (step, minus the log loss of the held-out texts), the first that of the encoder as
+    it was; `losses` those of the steps. `problem` says why it ended early, if it did.
     """
 
     folder: Path
     held: Places
     values: tuple[tuple[int, float], ...]
     losses: tuple[float, ...]
-    way: float = 1.0
     problem: str = ""
 
 
@@ -95,9 +92,7 @@ def tune(
         text_model = TextModel.open(source, device=device, precision=precision)
         reading = Reading(text_model, texts, config.max_tokens)
         lesson = _Lesson(reading, labels, config)
-        done, way, problem = lesson.learned(
-            work / "tuning.safetensors", mark, tell, checkpoint_seconds
-        )
+        done, problem = lesson.learned(work / "tuning.safetensors", mark, tell, checkpoint_seconds)
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         text_model.module.eval()
@@ -105,7 +100,7 @@ def tune(
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     shutil.rmtree(work, ignore_errors=True)
-    return Tuned(folder, lesson.held, tuple(done.values), tuple(done.losses), way, problem)
+    return Tuned(folder, lesson.held, tuple(done.values), tuple(done.losses), problem)
 
 
 def held_out(labels: npt.ArrayLike, config: TunedConfig) -> Places:
@@ -149,11 +144,8 @@ class _Lesson:
 
     def learned(
         self, path: Path, mark: str, tell: Tell | None, checkpoint_seconds: float
-    ) -> tuple[Progress, float, str]:
-        """Move the weights to the best that were found.
-
-        Returns how it went, how far the weights went, and what ended it early.
-        """
+    ) -> tuple[Progress, str]:
+        """Move the weights to the best that were found; return how it went and what ended it."""
         config, module = self.config, self.reading.model.module
         torch.manual_seed(config.seed)
         self._begin()
@@ -180,14 +172,12 @@ class _Lesson:
             seed = config.seed * 1_000_003 + number
             return backward(self.reading, items, self._loss(items), held=held, seed=seed)
 
-        def right() -> float:
+        def said() -> float:
             module.eval()
-            share = self._right()
+            value = self._said()
             module.train()
-            return share
+            return value
 
-        weights = {**attached.parameters(), **own}
-        before = {name: p.detach().clone() for name, p in weights.items()}
         plan = loop.Plan(
             steps=steps,
             most_seconds=math.inf,
@@ -198,15 +188,14 @@ class _Lesson:
             held=method.held_tokens,
             checkpoint_seconds=checkpoint_seconds,
         )
-        trained, problem = loop.Trained(weights, groups), ""
+        trained = loop.Trained({**attached.parameters(), **own}, groups)
         module.train()
         try:
-            done = loop.run(trained, step, plan, path, mark, validate=right, tell=tell)
+            return loop.run(trained, step, plan, path, mark, validate=said, tell=tell), ""
         except loop.Ended as ended:  # the best so far are in the weights
-            done, problem = ended.progress, str(ended)
-        way = best_way(before, weights, right)
-        attached.merge()
-        return done, way, problem
+            return ended.progress, str(ended)
+        finally:
+            attached.merge()
 
     def _begin(self) -> None:
         """Let the layer begin as the logistic regression on the vectors as they are."""
@@ -218,11 +207,17 @@ class _Lesson:
             self.layer.weight.copy_(torch.from_numpy(weights.T))
             self.layer.bias.copy_(torch.from_numpy(np.maximum(bias, -10.0)))
 
-    def _right(self) -> float:
+    def _said(self) -> float:
+        """Return minus the log loss of the held-out texts, at the temperature where it is least.
+
+        It tells epochs apart that a share of right answers, of a few hundred texts, does not.
+        """
+        if not len(self.asked):
+            return 0.0
         rows = torch.from_numpy(self.reading.vectors(self.asked)[self.asked])
         with torch.no_grad():
-            said = self.layer(rows.to(self.told.device)).argmax(1).cpu().numpy()
-        return float((said == self.classes[self.asked]).mean()) if len(said) else 0.0
+            logits = self.layer(rows.to(self.told.device)).cpu().numpy().astype(np.float64)
+        return -float(losses(logits, self.classes[self.asked]).mean())
 
     def _loss(self, items: Places) -> Callable[[Tensor], Tensor]:
         config, classes = self.config, self.told[torch.from_numpy(items).to(self.told.device)]
@@ -253,26 +248,6 @@ class _Lesson:
             pool = pool[np.argsort(longest, kind="stable")]
             found += [pool[i : i + half].ravel() for i in range(0, len(pool), half)]
         return [found[i] for i in rng.permutation(len(found))]
-
-
-def best_way(
-    before: dict[str, Tensor], weights: dict[str, nn.Parameter], right: Callable[[], float]
-) -> float:
-    """Leave the weights on the way from `before` where they tell most texts; return how far."""
-    after = {name: p.detach().clone() for name, p in weights.items()}
-
-    def go(share: float) -> None:
-        with torch.no_grad():
-            for name, p in weights.items():
-                p.copy_(torch.lerp(before[name], after[name], share))
-
-    found: dict[float, float] = {}
-    for share in _WAY:
-        go(share)
-        found[share] = right()
-    best = max(_WAY, key=found.__getitem__)  # of equal ones the furthest
-    go(best)
-    return best
 
 
 def _mark(texts: Sequence[str], labels: Sequence[str], source: Path, config: TunedConfig) -> str:
