@@ -103,14 +103,13 @@ def desk(accepted: Rows, without: frozenset[str] = frozenset()) -> Iterator[Any]
 
 def ask(made: Any, rows: Rows) -> dict[str, np.ndarray]:
     """Return what the desk says of each question: how sure, where the wanted stands, features."""
-    near = example().near
     sure, place, features = [], [], []
     for text, wanted in rows:
         probability, slate, _ = made.look("nobody yet", text, NOW)
         names = [line.item_id for line in slate]
         sure.append(probability)
         place.append(names.index(wanted) if wanted in names else 9)
-        features.append((near(slate), slate[0].score - slate[1].score))
+        features.append((slate.trace.first("text"), slate.lead))
     return {"sure": np.array(sure), "place": np.array(place), "features": np.array(features)}
 
 

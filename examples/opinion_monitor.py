@@ -1,10 +1,9 @@
 """Which topics a stream of news is about, how it speaks of them, and when that turns.
 
-    python examples/opinion_monitor.py topics.csv sentiment.csv feed.rss
+    python examples/opinion_monitor.py topics.csv sentiment.csv SOURCE
 
-Both tables hold labelled examples, columns `text` and `label`; among the labels of the second is
-`negative`. The source is an RSS file, a folder of text files, or `-` for lines as they come.
-What is learned lies in `opinion/` afterwards.
+Both tables have columns `text` and `label`; one label of the second is `negative`. SOURCE is an RSS
+or Atom file, a folder of text files, or `-` for lines. What is learned lies in `opinion/`.
 """
 
 import csv
@@ -12,11 +11,10 @@ import math
 import sys
 import time
 from collections import defaultdict, deque
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from xml.etree import ElementTree
 
 import penchant
+from penchant.ingest.feeds import read_feed
 from penchant.measure.surprise import above
 
 HOUR, DAY = 3600.0, 86400.0
@@ -50,29 +48,32 @@ class Topic:
 def learned(name, examples):
     folder = Path("opinion") / name
     if not folder.exists():
-        rows = list(csv.DictReader(Path(examples).read_text(encoding="utf-8").splitlines()))
+        with open(examples, encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
         penchant.learn_head([r["text"] for r in rows], [r["label"] for r in rows]).save(folder)
     return penchant.open_head(folder)
 
 
 def articles(source):
-    path = Path(source)
     if source == "-":
         yield from ((time.time(), line.strip()) for line in sys.stdin if line.strip())
-    elif path.is_dir():
-        for file in sorted(path.glob("*.txt"), key=lambda f: f.stat().st_mtime):
-            yield file.stat().st_mtime, file.read_text(encoding="utf-8", errors="replace")
-    else:
-        items = ElementTree.parse(path).iter("item")  # noqa: S314 a file of the caller's own
-        texts = [[i.findtext(t, "") for t in ("title", "description", "pubDate")] for i in items]
-        yield from sorted((parsedate_to_datetime(w).timestamp(), f"{t}. {d}") for t, d, w in texts)
+    elif Path(source).is_dir():
+        for file in sorted(Path(source).glob("*.txt"), key=lambda f: f.stat().st_mtime):
+            yield file.stat().st_mtime, " ".join(file.read_text("utf-8-sig", "replace").split())
+    else:  # an entry without a time counts as of now
+        yield from sorted((e.published or time.time(), e.whole) for e in read_feed(source))
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
+    sys.stdin.reconfigure(errors="replace")  # a byte that is no UTF-8 must not end the stream
+    sys.stdout.reconfigure(line_buffering=True)  # also into a pipe each line goes at once
     topics, sentiment = learned("topics", sys.argv[1]), learned("sentiment", sys.argv[2])
     seen = defaultdict(Topic)
     for now, text in articles(sys.argv[3]):
         topic, tone = (head.predict([text])[0].label for head in (topics, sentiment))
         print(time.strftime("%d %b %H:%M", time.gmtime(now)), topic, tone, text[:60], sep="  ")
-        if surge := seen[topic].add(now, tone == "negative"):
+        if surge := seen[topic].add(now, tone.lower() == "negative"):
             print(f"ALERT {topic}: {surge[0]} negative in 12 hours, {surge[1]:.1f} were expected")

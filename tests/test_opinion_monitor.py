@@ -7,6 +7,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,51 @@ def test_a_surge_in_a_feed_raises_one_alarm_for_its_topic(
     assert alarms[0].startswith("ALERT energy: ")
     # While it was still going on.
     assert lines.index(alarms[0]) < len(lines) - 1
+
+
+def test_an_atom_feed_and_labels_in_capitals_with_a_mark_at_the_beginning(
+    tmp_path: Path, tables: tuple[Path, Path]
+) -> None:
+    for path in tables:  # as spreadsheets write them
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [(text.replace(" its ", "\nits "), label) for text, label in csv.reader(file)]
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            csv.writer(file).writerows((text, label.replace("neg", "Neg")) for text, label in rows)
+    entries = "".join(
+        f"<entry><title>{text}</title><updated>{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%TZ}"
+        f"</updated><link href='https://news.example/{now}'/></entry>"
+        for now, text in stream()
+    )
+    atom = f"<feed xmlns='http://www.w3.org/2005/Atom'>{entries}</feed>"
+    (tmp_path / "feed.atom").write_text(atom, encoding="utf-8-sig")
+    lines = run(tmp_path, tables, "feed.atom")
+    assert len([line for line in lines if line.startswith("ALERT energy: ")]) == 1
+    assert lines[0].startswith("15 Jan 08:00  sport  ")
+
+
+def test_each_line_is_told_as_it_comes(tmp_path: Path, tables: tuple[Path, Path]) -> None:
+    command = [sys.executable, str(EXAMPLE), *map(str, tables), "-"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as started:
+        assert started.stdin is not None
+        assert started.stdout is not None
+        for text in (b"The team lost the match", b"\xff is no text"):
+            started.stdin.write(text + b"\n")
+            started.stdin.flush()
+            assert started.stdout.readline()  # while the input is still open
+        started.stdin.close()
+        assert started.wait(60) == 0
+
+
+@pytest.mark.parametrize("given", [(), ("topics.csv",), ("a", "b", "c", "d")])
+def test_it_says_how_it_is_used(tmp_path: Path, given: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), *given], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "opinion_monitor.py topics.csv sentiment.csv SOURCE" in done.stderr
+    assert not any(tmp_path.iterdir())
 
 
 def test_lines_and_folders_are_read_and_nothing_is_learned_twice(

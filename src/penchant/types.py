@@ -7,6 +7,7 @@ an `int` number, its row in the store; numbers never leave the engine.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -196,6 +197,13 @@ class Trace:
     pool: Candidates | None = None
     history: Mapping[str, Any] = field(default_factory=dict)
 
+    def first(self, name: str) -> float:
+        """Return a feature of the first item ("text": its cosine); NaN where it has none."""
+        pool = self.pool
+        if pool is None or not len(pool) or name not in pool.names:
+            return math.nan
+        return float(pool.features[0, pool.names.index(name)])
+
     def __str__(self) -> str:
         return "\n".join(
             f"{s.stage:<14} {s.came:>7} -> {s.went:<7} {1000 * s.seconds:7.2f} ms  {dict(s.notes)}"
@@ -231,6 +239,11 @@ class Slate(Sequence[Recommendation]):
 
     def __iter__(self) -> Iterator[Recommendation]:
         return iter(self.recommendations)
+
+    @property
+    def lead(self) -> float:
+        """How far the score of the first is ahead of the second's; 0.0 where nothing is second."""
+        return self[0].score - self[1].score if len(self) > 1 else 0.0
 
     def more(self, k: int = 10) -> Slate:
         """Return the next `k` recommendations of the same question, none of them shown before."""

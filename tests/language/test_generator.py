@@ -9,7 +9,7 @@ import pytest
 from generators import generating
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.generator import Generator, GeneratorFailed
-from penchant.types import Error
+from penchant.types import Error, Item
 
 PASSAGES = (
     "Chairs that arrive broken are replaced within nine days.",
@@ -57,6 +57,25 @@ def test_an_endpoint_that_fails_is_told(encoder: SentenceEncoder) -> None:
     nobody = Generator("http://127.0.0.1:9/v1", "small", encoder=encoder, retries=0, timeout=5)
     with pytest.raises(Error, match="gave no answer"):
         nobody.compose("which bulb?", PASSAGES)
+    with pytest.raises(GeneratorFailed, match="and the key"):
+        Generator("http://127.0.0.1:9/v1", "small", "ключ", encoder=encoder).compose("?", PASSAGES)
+
+
+def test_an_attempt_goes_on_without_an_endpoint_and_says_so(
+    encoder: SentenceEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = [Item("chair", "Chairs", PASSAGES[0]), Item("lamp", "Lamps", PASSAGES[1])]
+    with generating() as server:
+        generator = Generator(server.url, "small", encoder=encoder, retries=0)
+        answer = generator.attempt("which bulb does the lamp need?", items)
+        assert answer is not None
+        assert answer.endswith("[2].")
+        assert not caplog.records
+        server.status = 500
+        assert generator.attempt("which bulb?", items) is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "check that it runs" in record.getMessage()
 
 
 def test_the_key_of_the_environment_is_not_sent(

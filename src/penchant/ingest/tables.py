@@ -19,6 +19,7 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
+from penchant.ingest.feeds import entries
 from penchant.types import Event, InvalidInput, Item, Link, User
 
 Noun = Event | Item | User | Link
@@ -53,10 +54,10 @@ class Table:
 def read_table(source: Any, table: str) -> Table:
     """Return `source` as rows of `table` ("events", "items", "users" or "links").
 
-    Takes a path (csv, tsv, jsonl, ndjson, parquet, arrow, feather, RecBole and MovieLens files, the
-    text formats also as .gz), a frame (polars, pandas, Arrow and whatever narwhals knows), one dict
-    or noun, or an iterable of them. Anything else, and a file that is missing, empty or damaged,
-    raises InvalidInput.
+    Takes a path (csv, tsv, jsonl, ndjson, parquet, arrow, feather, RecBole and MovieLens files, RSS
+    and Atom feeds, the text formats also as .gz), a frame (polars, pandas, Arrow and whatever
+    narwhals knows), one dict or noun, or an iterable of them. Anything else, and a file that is
+    missing, empty or damaged, raises InvalidInput.
     """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
@@ -234,6 +235,21 @@ def _mixed(name: str, values: list[Any]) -> pl.Series:
         return pl.Series(name, texts, dtype=pl.String)
 
 
+def _feed(content: Content, path: Path) -> pl.DataFrame:
+    """Return the entries of an RSS or Atom feed as items."""
+    data = content.read_bytes() if isinstance(content, Path) else content.read()
+    found = entries(data, str(path))
+    columns = {
+        "item_id": [entry.id for entry in found],
+        "title": [entry.title for entry in found],
+        "description": [entry.text for entry in found],
+        "released": [entry.published for entry in found],
+        "link": [entry.link for entry in found],
+    }
+    kinds = dict.fromkeys(columns, pl.String()) | {"released": pl.Float64()}
+    return pl.DataFrame(columns, schema=kinds)
+
+
 def _parquet(content: Content, path: Path) -> pl.DataFrame:
     return pl.read_parquet(content, glob=False)
 
@@ -258,4 +274,7 @@ _READERS: Mapping[str, Callable[[Content, Path], pl.DataFrame]] = {
     ".user": _atomic,
     ".kg": _atomic,
     ".dat": _movielens,
+    ".rss": _feed,
+    ".atom": _feed,
+    ".xml": _feed,
 }

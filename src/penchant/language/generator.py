@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.grounded import Grounded
-from penchant.types import Error
+from penchant.types import Error, Item
 
 TASK = """Answer the question in at most three short sentences, from the numbered passages alone, in
 their own words as far as you can. Put the number of the passage that says it before the dot of each
 sentence, as in [1]. Add nothing that no passage says."""
 CHARACTERS = 4_000  # of the question, and of each passage, that are sent
+_log = logging.getLogger("penchant.generator")
 
 
 class GeneratorFailed(Error):
@@ -52,6 +54,17 @@ class Generator:
         answer = self._ask([("system", TASK), ("user", asked)]).strip()
         return None if self._grounded.unsupported(answer, passages) else answer
 
+    def attempt(self, question: str, items: Sequence[Item]) -> str | None:
+        """Return an answer composed of what `items` say, or None where there is none.
+
+        Where the endpoint failed that is a warning in the log, for those who go on without it.
+        """
+        try:
+            return self.compose(question, [f"{item.title} {item.description}" for item in items])
+        except GeneratorFailed as error:
+            _log.warning("%s", error)
+            return None
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -65,7 +78,7 @@ class Generator:
                 model=self.model, messages=messages, temperature=0.0, max_tokens=300
             )
             text = reply.choices[0].message.content
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, UnicodeError) as error:  # a key goes out as ASCII
             raise GeneratorFailed(
                 f"the generator {self.url} gave no answer of {self.model!r} "
                 f"({type(error).__name__}: {error}): check that it runs, the model's name, and "

@@ -61,7 +61,7 @@ def import_(
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Read items, people, links and events from csv, jsonl, parquet, arrow, .inter or .dat files.
+    """Read items, people, links and events from csv, jsonl, parquet, arrow, .inter, .dat or .rss.
 
     Prints which column was taken for what, what each rule of cleaning did, and what was kept aside.
     Reading a file again adds nothing that is known.
