@@ -7,15 +7,13 @@ an import showed is kept in the directory.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from penchant.store.durable import replaced
 from penchant.store.place import SCALES_FILE
 from penchant.types import Error, InvalidInput
 
@@ -34,13 +32,10 @@ Scale = tuple[float, float]
 
 def write_scales(scales: Mapping[str, Scale], directory: Path) -> None:
     """Keep the scales in a directory, replacing the file at once."""
-    draft = directory / f".{SCALES_FILE}.{secrets.token_hex(8)}"
     try:
-        draft.write_text(json.dumps({k: list(v) for k, v in scales.items()}), encoding="utf-8")
-        os.replace(draft, directory / SCALES_FILE)
+        with replaced(directory / SCALES_FILE) as file:
+            file.write(json.dumps({k: list(v) for k, v in scales.items()}).encode())
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
         raise Error(
             f"the rating scales cannot be kept in {directory / SCALES_FILE}: {error}; free space, "
             f"or set rating_scale in section [events]"

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from penchant.store.durable import checksum, replaced, sync
 from penchant.store.faults import StoreError, fault
 from penchant.store.lock import FileLock
 
@@ -120,16 +121,17 @@ class Snapshots:
                     "created": folder.stat().st_mtime,
                     **summary,
                     "parent": self._named(),
-                    "files": {name: _checksum(folder / name, sync=True) for name in names},
+                    "files": {name: checksum(folder / name, synced=True) for name in names},
                 }
                 text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
-                _write(folder / MANIFEST, text)
+                with replaced(folder / MANIFEST) as file:
+                    file.write(text)
                 for inner in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
-                    _sync(inner)
+                    sync(inner)
                 last = max((int(name.split("-")[0]) for name in self._names()), default=0)
                 identity = f"{last + 1:06d}-{hashlib.sha256(text).hexdigest()[:_DIGEST]}"
                 folder.rename(self.directory / identity)
-                _sync(self.directory)
+                sync(self.directory)
                 self._point(identity)
         except (OSError, TypeError) as error:
             raise fault(error, str(self.directory)) from error
@@ -181,9 +183,9 @@ class Snapshots:
             raise SnapshotDamaged(
                 f"the manifest of snapshot {identity} was changed; activate another snapshot"
             )
-        for name, checksum in files.items():
+        for name, expected in files.items():
             path = folder / name
-            if not path.is_file() or _checksum(path) != checksum:
+            if not path.is_file() or checksum(path) != expected:
                 raise SnapshotDamaged(
                     f"file {name!r} of snapshot {identity} is missing or was changed; "
                     "activate another snapshot, or train again"
@@ -261,11 +263,8 @@ class Snapshots:
             return None
 
     def _point(self, identity: str) -> None:
-        target = self.directory / CURRENT
-        fresh = target.with_name(f"{CURRENT}.{os.getpid()}")
-        _write(fresh, f"{identity}\n".encode())
-        fresh.replace(target)
-        _sync(self.directory)
+        with replaced(self.directory / CURRENT) as file:
+            file.write(f"{identity}\n".encode())
 
     def _writable(self) -> None:
         if self._read_only:
@@ -303,28 +302,6 @@ def _looks(folder: Path, files: Iterable[str]) -> _Looks:
 def unnamed(directory: Path) -> str:
     """Return what is to be said where there are snapshots, and no pointer to one of them."""
     return f"{directory / CURRENT} names none of the snapshots there; activate one, or train again"
-
-
-def _checksum(path: Path, sync: bool = False) -> str:
-    with path.open("rb") as file:
-        if sync:
-            os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _alive(process: int) -> bool:

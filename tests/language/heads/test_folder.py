@@ -114,6 +114,7 @@ for i in range(100_000):
     # A kill may leave partial folders: the next save takes them away.
     (folder / "encoder.partial").mkdir()
     (folder / "encoder-0123456789abcdef").mkdir()
+    (folder / ".manifest.json.0123456789abcdef").write_text("{")
     kept.save(folder)
     assert len(list(folder.iterdir())) == 2
     rows = cloud(8, 2)[0]
@@ -141,6 +142,15 @@ def test_a_damaged_head_can_be_saved_again(predictor: Predictor, tmp_path: Path)
     (tmp_path / "manifest.json").write_text("{")
     predictor.save(tmp_path)
     assert penchant.open_head(tmp_path, encoder=predictor.encoder).head.kind == "class"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_first_save_that_was_killed_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "head.partial").mkdir()
+    (tmp_path / ".manifest.json.0123456789abcdef").write_text("{")
+    with pytest.raises(InvalidInput, match="expected the folder of a head"):
+        read_head(tmp_path)
+    head("sea", "food").save(tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 
 

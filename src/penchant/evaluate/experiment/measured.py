@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from penchant.rank.answer.experiments import CONTROL, experiments
 from penchant.rank.answer.stops import Stop, Stops
 from penchant.rank.answer.variants import Experiment
 from penchant.rank.feedback.config import FeedbackConfig
+from penchant.store.durable import replaced
 from penchant.store.open import Store
 from penchant.store.tail import Position
 from penchant.types import Policy
@@ -161,9 +160,8 @@ def keep_results(directory: Path, found: tuple[Result, ...]) -> None:
     """Keep results in the directory, for processes that do not count themselves."""
     path = directory / RESULTS
     path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    draft.write_text(json.dumps([one.as_data() for one in found], indent=1), encoding="utf-8")
-    os.replace(draft, path)
+    with replaced(path) as file:
+        file.write(json.dumps([one.as_data() for one in found], indent=1).encode())
 
 
 def read_results(directory: Path) -> list[dict[str, Any]]:

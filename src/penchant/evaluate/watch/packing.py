@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from penchant.store.durable import replaced
 
 
 def packed(array: npt.NDArray[Any]) -> dict[str, Any]:
@@ -29,12 +30,9 @@ def unpacked(content: dict[str, Any]) -> npt.NDArray[Any]:
 def write(path: Path, content: Any) -> None:
     """Write `content` as JSON: a reader, and a crash, leave the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    with replaced(path) as file:
+        file.write(text.encode())
 
 
 def read(path: Path) -> Any:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from penchant.language.heads.linear import HeadDamaged
 from penchant.store.artefacts import Artefacts
+from penchant.store.durable import checksum, replaced, sync
 from penchant.types import Error, InvalidInput
 
 FORMAT = 1
@@ -35,7 +36,7 @@ MANIFEST = "manifest.json"
 HEAD, ENCODER = "head", "encoder"
 DESCRIBED = "encoder.json"
 _WHOLE = re.compile(rf"({HEAD}|{ENCODER})-[0-9a-f]{{16}}")
-_PARTIAL = {f"{name}.partial" for name in (HEAD, ENCODER, MANIFEST)}
+_REST = re.compile(rf"({HEAD}|{ENCODER})\.partial|\.{re.escape(MANIFEST)}\.[0-9a-f]+")
 _TRIES = 100
 _T = TypeVar("_T")
 
@@ -82,7 +83,7 @@ def write(
             _replace(target, {kind: _made(target, kind, fill) for kind, fill in parts.items()})
             _clean(target)
         finally:
-            for name in _PARTIAL:
+            for name in filter(_REST.fullmatch, _names(target)):
                 _remove(target / name)
 
 
@@ -175,7 +176,7 @@ def _named(folder: Path, text: bytes, folders: Mapping[str, Mapping[str, str]]) 
 def _check(named: Named) -> None:
     for path, expected in named.sums.items():
         try:
-            problem = "" if _sha256(path) == expected else "is not the file that was saved"
+            problem = "" if checksum(path) == expected else "is not the file that was saved"
         except FileNotFoundError:
             problem = "is missing"
         except OSError as error:
@@ -216,7 +217,7 @@ def _holds_head(folder: Path, names: list[str]) -> bool:
     with suppress(Error):
         return bool(_find(folder).sums)
     # What a save that was killed left, or a head that is damaged: to be saved again.
-    own = [name for name in names if _WHOLE.fullmatch(name) or name in _PARTIAL]
+    own = [name for name in names if _WHOLE.fullmatch(name) or _REST.fullmatch(name)]
     return bool(own) and not {*names} - {*own, MANIFEST}
 
 
@@ -238,7 +239,7 @@ def _made(folder: Path, kind: str, fill: Callable[[Path], None]) -> dict[str, st
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     fill(partial)
-    return _sums(partial, sync=True)
+    return _sums(partial, synced=True)
 
 
 def _replace(folder: Path, made: Mapping[str, Mapping[str, str]]) -> None:
@@ -253,20 +254,15 @@ def _replace(folder: Path, made: Mapping[str, Mapping[str, str]]) -> None:
         "saved": secrets.token_hex(8),
         "folders": {names[kind]: sums for kind, sums in made.items()},
     }
-    partial = folder / f"{MANIFEST}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(manifest, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
     for kind, name in names.items():
         place = folder / name
         # One that is whole stays: who opened the head copies a tuned encoder from there.
         if not (place.is_dir() and _sums(place) == made[kind]):
             _remove(place)
             (folder / f"{kind}.partial").rename(place)
-    _sync(folder)
-    partial.replace(folder / MANIFEST)
-    _sync(folder)
+    sync(folder)
+    with replaced(folder / MANIFEST) as file:
+        file.write(json.dumps(manifest, indent=1).encode())
 
 
 def _clean(folder: Path) -> None:
@@ -288,20 +284,5 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
-def _sums(folder: Path, *, sync: bool = False) -> dict[str, str]:
-    return {path.name: _sha256(path, sync=sync) for path in sorted(folder.iterdir())}
-
-
-def _sha256(path: Path, *, sync: bool = False) -> str:
-    with path.open("rb") as file:
-        if sync:
-            os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sums(folder: Path, *, synced: bool = False) -> dict[str, str]:
+    return {path.name: checksum(path, synced=synced) for path in sorted(folder.iterdir())}

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from penchant.store.durable import replaced
 from penchant.store.faults import StoreError, StoreReadOnly
 from penchant.store.lock import FileLock
 from penchant.store.place import STOPS_FILE
@@ -113,22 +113,12 @@ class Stops:
             yield self._write
 
     def _write(self, stopped: Stopped) -> None:
-        draft = self.path.with_name(f".{STOPS_FILE}.{secrets.token_hex(8)}")
+        text = json.dumps(asdict(stopped), indent=1, ensure_ascii=False)
         try:
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(asdict(stopped), file, indent=1, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            with replaced(self.path) as file:
+                file.write(text.encode())
             self._known = ((-2,), _NOTHING)  # a file of the same tick may look like the one before
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise StoreError(
                 f"{self.path} cannot be written ({error.strerror}), so nothing was stopped or "
                 "lifted; free space or give this process the right to write there, and try again"

@@ -8,7 +8,6 @@ that a process that was killed has it back by reading them again.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import zipfile
 from pathlib import Path
@@ -25,6 +24,7 @@ from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.contexts import Contexts
 from penchant.rank.feedback.following import Following
 from penchant.rank.feedback.rates import Rates
+from penchant.store.durable import replaced
 from penchant.store.impressions import Shown
 from penchant.store.log import Events
 from penchant.store.vectors import Vectors
@@ -98,12 +98,8 @@ class Feedback:
                 "attribution": self.attribution.kept(),
             }
         text = np.frombuffer(json.dumps(said).encode(), dtype=np.uint8)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        with beside.open("wb") as file:
+        with replaced(path) as file:
             np.savez(file, said=text, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
 
     def resume(self, path: Path, mark: str) -> bool:
         """Return whether the state of a file could be taken over: it is there, and of that mark."""
