@@ -59,7 +59,7 @@ def derive(
     """Return the configuration of an effort, with what `section` says above it.
 
     fast: closed forms, a quick layer above the encoder (`requirements.afforded`) and a small
-    ranker, no other networks: under a minute for 100,000 events.
+    ranker, no other networks: about a minute for 100,000 events.
     balanced: both networks and the full ranker. best: wider networks, longer training, more rows,
     and a search of the ranker's parameters. `threads` other than 0 is above the section's.
     """
