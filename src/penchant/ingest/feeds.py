@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+from penchant.ingest.times import seconds
 from penchant.types import InvalidInput
 
 _TITLE = ("title",)
@@ -103,9 +104,8 @@ def _moments(said: dict[str, str]) -> Iterator[float]:
     """Yield the times that can be read, as mails have them or ISO 8601; UTC where no zone is."""
     for text in (said[name] for name in _TIME if name in said):
         for read in (parsedate_to_datetime, datetime.fromisoformat):
-            with suppress(ValueError, OverflowError):
-                when = read(text)
-                yield when.replace(tzinfo=when.tzinfo or UTC).timestamp()
+            with suppress(ValueError, OverflowError, InvalidInput):
+                yield seconds(read(text))
 
 
 class _Words(HTMLParser):

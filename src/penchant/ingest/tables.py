@@ -19,7 +19,6 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from penchant.ingest.feeds import entries
 from penchant.types import Event, InvalidInput, Item, Link, User
 
 Noun = Event | Item | User | Link
@@ -160,6 +159,10 @@ Content = Path | io.BytesIO
 _Panic = pl.exceptions.PanicException
 
 
+def _bytes(content: Content) -> bytes:
+    return content.read_bytes() if isinstance(content, Path) else content.read()
+
+
 def _separated(separator: str) -> Callable[[Content, Path], pl.DataFrame]:
     """Return a reader of text with a header and the given separator."""
 
@@ -182,7 +185,7 @@ def _movielens(content: Content, path: Path) -> pl.DataFrame:
             f"expected ratings.dat, movies.dat or users.dat of MovieLens, got {path.name!r}; "
             f"convert it to csv with a header"
         )
-    data = content.read_bytes() if isinstance(content, Path) else content.read()
+    data = _bytes(content)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -201,7 +204,7 @@ def _movielens(content: Content, path: Path) -> pl.DataFrame:
 
 def _lines(content: Content, path: Path) -> pl.DataFrame:
     """Return a file with one JSON object a line."""
-    data = content.read_bytes() if isinstance(content, Path) else content.read()
+    data = _bytes(content)
     # Mixed types in one column, or a broken line: then read line by line, which says which.
     with suppress(pl.exceptions.PolarsError):
         return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
@@ -237,8 +240,9 @@ def _mixed(name: str, values: list[Any]) -> pl.Series:
 
 def _feed(content: Content, path: Path) -> pl.DataFrame:
     """Return the entries of an RSS or Atom feed as items."""
-    data = content.read_bytes() if isinstance(content, Path) else content.read()
-    found = entries(data, str(path))
+    from penchant.ingest.feeds import entries  # its parsers would cost every start 10 ms
+
+    found = entries(_bytes(content), str(path))
     columns = {
         "item_id": [entry.id for entry in found],
         "title": [entry.title for entry in found],

@@ -126,7 +126,8 @@ class Snapshots:
                 text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False).encode()
                 with replaced(folder / MANIFEST) as file:
                     file.write(text)
-                for inner in [folder, *(p for p in folder.rglob("*") if p.is_dir())]:
+                # The folder itself was synced with its manifest.
+                for inner in (p for p in folder.rglob("*") if p.is_dir()):
                     sync(inner)
                 last = max((int(name.split("-")[0]) for name in self._names()), default=0)
                 identity = f"{last + 1:06d}-{hashlib.sha256(text).hexdigest()[:_DIGEST]}"

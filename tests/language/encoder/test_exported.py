@@ -61,7 +61,7 @@ def test_changed_weights_under_a_pinned_name_are_refused(
     (fake / "model.safetensors").write_bytes(b"tampered")
     for name in ("tokenizer.json", "config.json"):
         shutil.copy(resolve() / name, fake / name)
-    monkeypatch.setattr(exported, "resolve", lambda model: fake)
+    monkeypatch.setattr(exported, "resolve", lambda model, online: fake)
     with pytest.raises(WeightsMissing, match="should have sha256 53aa51172d14"):
         ensure_onnx(DEFAULT, tmp_path / "cache")
 

@@ -27,6 +27,7 @@ from penchant.language.encoder.weights import (
     sha256,
     weight_files,
 )
+from penchant.store.durable import replaced
 from penchant.types import Error
 
 META = "meta.json"
@@ -54,15 +55,11 @@ def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None 
     resolved once: later the cache answers alone, without the weights, and a hub branch that moved
     is not followed. Raises WeightsMissing or ExportFailed.
     """
-    shelf = _shelf(cache_directory)
-    name = str(model)
-    names = None if is_folder(name) else shelf / "names" / _filename(name)
-    if names is not None and (known := _read_name(names)) and is_export(shelf / known):
-        return shelf / known
-    source = resolve(model)
-    if is_export(source):
-        return source
-    folder = shelf / address(source, PINNED.get(name))
+    shelf, name = _shelf(cache_directory), str(model)
+    folder, source = _place(shelf, name, online=True)
+    if source is None:
+        return folder
+    names = _names(shelf, name)
     if not is_export(folder):
         if name in PINNED and (came := sha256(weight_files(source))) != PINNED[name]:
             raise WeightsMissing(
@@ -84,9 +81,8 @@ def ensure_onnx(model: str | Path = DEFAULT, cache_directory: str | Path | None 
         # A cache that is read-only by now still works: it is asked the long way.
         with contextlib.suppress(OSError):
             names.parent.mkdir(exist_ok=True)
-            partial = names.with_suffix(f".{os.getpid()}")
-            partial.write_text(folder.name)
-            partial.replace(names)
+            with replaced(names) as file:
+                file.write(folder.name.encode())
     return folder
 
 
@@ -95,12 +91,7 @@ def standing(model: str | Path = DEFAULT, cache_directory: str | Path | None = N
 
     Makes and downloads nothing. Raises WeightsMissing where the weights are not here either.
     """
-    shelf, name = _shelf(cache_directory), str(model)
-    known = "" if is_folder(name) else _read_name(shelf / "names" / _filename(name))
-    if known and is_export(shelf / known):
-        return shelf / known
-    source = resolve(model, online=False)
-    folder = source if is_export(source) else shelf / address(source, PINNED.get(name))
+    folder, _ = _place(_shelf(cache_directory), str(model), online=False)
     return folder if is_export(folder) else None
 
 
@@ -111,6 +102,25 @@ def is_export(folder: Path) -> bool:
 
 def _shelf(cache_directory: str | Path | None) -> Path:
     return (Path(cache_directory) if cache_directory is not None else cache_home()) / "encoders"
+
+
+def _place(shelf: Path, name: str, *, online: bool) -> tuple[Path, Path | None]:
+    """Return where the export of a model lies or would lie, and the weights that it is made of.
+
+    None for the weights where nobody has to look at them: what there is is an export already.
+    """
+    names = _names(shelf, name)
+    if names is not None and (known := _read_name(names)) and is_export(shelf / known):
+        return shelf / known, None
+    source = resolve(name, online=online)
+    if is_export(source):
+        return source, None
+    return shelf / address(source, PINNED.get(name)), source
+
+
+def _names(shelf: Path, name: str) -> Path | None:
+    """Return the file that remembers what a name was resolved to; a folder may change, so None."""
+    return None if is_folder(name) else shelf / "names" / _filename(name)
 
 
 def _filename(name: str) -> str:

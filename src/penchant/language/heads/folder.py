@@ -80,8 +80,8 @@ def write(
     parts = {HEAD: head} if copy is None else {HEAD: head, ENCODER: copy}
     with _alone(target):
         try:
-            _replace(target, {kind: _made(target, kind, fill) for kind, fill in parts.items()})
-            _clean(target)
+            made = {kind: _made(target, kind, fill) for kind, fill in parts.items()}
+            _clean(target, _replace(target, made))
         finally:
             for name in filter(_REST.fullmatch, _names(target)):
                 _remove(target / name)
@@ -239,11 +239,13 @@ def _made(folder: Path, kind: str, fill: Callable[[Path], None]) -> dict[str, st
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     fill(partial)
-    return _sums(partial, synced=True)
+    sums = _sums(partial, synced=True)
+    sync(partial)
+    return sums
 
 
-def _replace(folder: Path, made: Mapping[str, Mapping[str, str]]) -> None:
-    """Give the partial folders their names, and make them the head."""
+def _replace(folder: Path, made: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """Give the partial folders their names, make them the head, and return the names."""
     names = {}
     for kind, sums in made.items():
         digest = hashlib.sha256(json.dumps(sums, sort_keys=True).encode()).hexdigest()
@@ -263,13 +265,13 @@ def _replace(folder: Path, made: Mapping[str, Mapping[str, str]]) -> None:
     sync(folder)
     with replaced(folder / MANIFEST) as file:
         file.write(json.dumps(manifest, indent=1).encode())
+    return set(names.values())
 
 
-def _clean(folder: Path) -> None:
-    """Remove what is not named: of the head before, or left by a save that was killed."""
-    named = _find(folder)
+def _clean(folder: Path, kept: set[str]) -> None:
+    """Remove what is not kept: of the head before, or left by a save that was killed."""
     for name in _names(folder):
-        if _WHOLE.fullmatch(name) and folder / name not in (named.head, named.encoder):
+        if _WHOLE.fullmatch(name) and name not in kept:
             _remove(folder / name)
 
 

@@ -54,12 +54,12 @@ def losses(
     return -np.maximum(said[np.arange(len(classes)), classes], _LEAST)
 
 
-def clearly_less(losses: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> bool:
-    """Return whether `losses` float64[n] of the same texts are clearly less than those `before`.
+def clearly_less(now: npt.NDArray[np.float64], before: npt.NDArray[np.float64]) -> bool:
+    """Return whether the losses `now` float64[n] of texts are clearly less than those `before`.
 
     By half a standard error of the difference or more, and by more than any other choice would.
     """
-    less = before - losses
+    less = before - now
     if len(less) < 2:
         return False
     error = float(less.std(ddof=1)) / np.sqrt(len(less))

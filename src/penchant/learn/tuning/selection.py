@@ -13,6 +13,7 @@ from pathlib import Path
 from penchant.learn.tuning.behaviour import Behaviour
 from penchant.learn.tuning.config import Objectives, TuningConfig
 from penchant.learn.tuning.fit import TuningStopped, Validate, tune
+from penchant.store.durable import replaced
 from penchant.types import Error, Tell
 
 
@@ -75,9 +76,8 @@ def paying(
             tried.append(one)
             if memory is not None:
                 content = {"mark": mark, "tried": [asdict(one) for one in tried]}
-                partial = memory.with_suffix(".partial")
-                partial.write_text(json.dumps(content), encoding="utf-8")
-                partial.replace(memory)
+                with replaced(memory) as file:
+                    file.write(json.dumps(content).encode())
             if one.kept and one.value is not None:
                 best, kept = one.value, trial
     return replace(kept, most_seconds=config.most_seconds), tried
