@@ -19,11 +19,11 @@ from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import Privacy
 from penchant.ingest.times import Moment, moment
 from penchant.interests.export import export
-from penchant.interests.profile import profile
 from penchant.learn.sections import checked
 from penchant.measure.reports import Report, TrainReport
 from penchant.rank.answer.asking import Asking, ids, one_id
 from penchant.rank.answer.catalogued import catalogued
+from penchant.rank.answer.profiles import Profiles
 from penchant.rank.answer.releases import releases
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import Showing
@@ -33,12 +33,13 @@ from penchant.store.child import run_child
 from penchant.store.open import open_store
 from penchant.store.place import as_path
 from penchant.types import (
+    Adjust,
     Effort,
     Event,
     Explanation,
-    Interest,
     InvalidInput,
     Item,
+    Profile,
     Release,
     Seen,
     Slate,
@@ -85,6 +86,7 @@ class Engine:
             self._explaining = Explaining(store, self._replica)
             prepare, rescaled = self._replica.prepare, self._replica.reload
             self._admission = Admission(store, kinds, privacy, prepare=prepare, rescaled=rescaled)
+            self._profiles = Profiles(store, self._replica, self._asking, self._admission)
         except BaseException:
             store.close()
             raise
@@ -206,10 +208,36 @@ class Engine:
         """Return what the catalogue holds of items, in this order, without those it does not."""
         return catalogued(self._store, ids(item_ids, "item_ids"))
 
-    def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
-        """Return the person's interests by name, strongest first, with trend and evidence."""
-        served, state = self._asking.state(user_id, moment(now))
-        return profile(state, served.columns)
+    def interests(self, user_id: str, *, now: Moment = None) -> Profile:
+        """Return the person's interests by name, strongest first, with trend and evidence.
+
+        Its `windows` say where they point in the last session, the last week, and all the time.
+        """
+        return self._profiles.of(user_id, moment(now))
+
+    def adjust(
+        self, user_id: str, interest: str, to: Adjust = "mute", *, now: Moment = None
+    ) -> Profile:
+        """Return the person's interests after they muted, raised, deleted or restored one.
+
+        What bears a muted interest is not recommended, what bears a raised one stands higher. A
+        deleted one is as if it had never been, until it is wished for again. The next answer obeys.
+        """
+        self._profiles.adjust(user_id, interest, to, moment(now))
+        return self.interests(user_id, now=now)
+
+    def expand(self, user_id: str, *, now: Moment = None) -> Profile:
+        """Return the person's interests, with `prospects` that are worked out anew where due.
+
+        A service does this in the background (section `interests`); whoever embeds the engine calls
+        it when a person has done something, beside their requests.
+        """
+        self._profiles.expand(user_id, moment(now))
+        return self.interests(user_id, now=now)
+
+    def withdraw(self, user_id: str, item_id: str) -> int:
+        """Return how many of the person's events with an item were taken out of their history."""
+        return self._profiles.withdraw(user_id, one_id(item_id, "item_id"))
 
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; a slate's id is enough, in any process."""

@@ -27,6 +27,7 @@ Mask = npt.NDArray[np.bool_]
 Seen = Literal["hide", "keep"]
 Follow = Literal["never", "lists", "always"]
 Effort = Literal["fast", "balanced", "best"]
+Adjust = Literal["mute", "raise", "delete", "restore"]
 Tell = Callable[[str, float], None]
 """Is told a step of something long and the share of it that is done, 0 to 1."""
 
@@ -102,13 +103,14 @@ class Policy:
     A variant of an experiment is this with some keys changed, for some of the people. `answers`
     says which scores follow the answers to earlier slates: of "lists" that the caller brings, of
     all ("always"), or "never"; `explore` is how many places of a slate are given to items that
-    little is known of.
+    little is known of, `widen` how many at most to what a person may come to like.
     """
 
     seen: Seen = "hide"
     opening: bool = True
     answers: Follow = "lists"
     explore: int = 0
+    widen: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class Query:
     `user` is -1 for somebody nobody stored. `only` holds the numbers of a list to re-rank, if the
     caller brought one; otherwise the whole catalogue competes. `allowed` is a mask by item number
     of what may be shown at all, or None for everything. `n_items` is the size of the catalogue, and
-    the length of that mask. `policy` holds what the stages may do for this person.
+    the length of that mask. `raised` marks items of interests that the person raised, None where
+    they raised none. `policy` holds what the stages may do for this person.
     """
 
     now: float
@@ -131,6 +134,7 @@ class Query:
     seen: Seen = "hide"
     only: Ids | None = None
     allowed: Mask | None = None
+    raised: Mask | None = None
     policy: Policy = field(default_factory=Policy)
 
 
@@ -308,12 +312,71 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """One named interest of a person: `strength` is its share, `trend` its change this week."""
+    """One named interest of a person: `strength` is its share, `trend` its change this week.
+
+    `evidence` are ids of the newest items behind it, `kind` says what bears the name (a category, a
+    tag, an attribute, a link, a phrase, a cluster), `adjusted` what the person did to it: "mute",
+    "raise", or "".
+    """
 
     name: str
     strength: float
     trend: float
     evidence: tuple[str, ...] = ()
+    kind: str = ""
+    adjusted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """An interest that a person never had and may come to: its name, and a weight from 0 to 1.
+
+    `why` is what led to it, `by` who proposed it (graph, encoder, generator).
+    """
+
+    name: str
+    weight: float
+    why: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A person's interest over a stretch of time: their last session, the last week, or all.
+
+    `sure` is 0 for nothing and towards 1 the more wishes agree, `turned` the cosine to the
+    direction of a day before (None where there was none), `interests` the names it points at most.
+    """
+
+    name: str
+    sure: float
+    turned: float | None
+    interests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Profile(Sequence[Interest]):
+    """What a person is interested in: a sequence of interests, strongest first.
+
+    `windows` say where their interest points now, this week, and in all, `prospects` what they may
+    come to like, as it was last worked out. `gone` are interests that they adjusted and that
+    nothing in the catalogue is called by any more.
+    """
+
+    interests: tuple[Interest, ...]
+    windows: tuple[Window, ...] = ()
+    prospects: tuple[Prospect, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Interest: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Interest, ...]: ...
+    def __getitem__(self, index: int | slice) -> Interest | tuple[Interest, ...]:
+        return self.interests[index]
+
+    def __len__(self) -> int:
+        return len(self.interests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,14 @@ import polars as pl
 import pytest
 
 from numbered import DAY, NOW, columns, numbers, rows, state
-from penchant.interests.profile import HALF_LIFE, profile
+from penchant.interests.concepts import Concepts
+from penchant.interests.profile import HALF_LIFE
+from penchant.interests.profile import profile as told
 from penchant.store.columns import ItemColumns
+
+
+def profile(of, films: ItemColumns, most: int = 10):
+    return told(of, films, Concepts(films), most=most)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def test_what_was_rejected_counts_against_its_kind(films) -> None:
     assert shares(profile(state(["w1", "s1"], times=now[:2], strengths=[1, -1]), films)) == (
         pytest.approx({"western": 1.0})
     )
-    assert profile(state(["s1"], strengths=[-1]), films) == ()
+    assert profile(state(["s1"], strengths=[-1]), films).interests == ()
 
 
 def test_the_trend_is_the_share_now_less_the_share_a_week_ago(films) -> None:
@@ -71,7 +77,7 @@ def test_evidence_names_an_item_once(films) -> None:
 
 
 def test_nothing_is_known_of_somebody_new(films) -> None:
-    assert profile(state([]), films) == ()
+    assert profile(state([]), films).interests == ()
 
 
 def test_tags_count_beside_the_category_each_once(films) -> None:

@@ -25,9 +25,10 @@ from penchant.evaluate.simulate import simulate
 from penchant.learn.__main__ import main, train
 from penchant.learn.config import LearnConfig, SequenceConfig
 from penchant.learn.effort import EFFORTS, derive
+from penchant.learn.outcome import Outcome
 from penchant.learn.release import publish
 from penchant.learn.release.publish import open_view
-from penchant.learn.training import NothingToLearn, Outcome, Training
+from penchant.learn.training import NothingToLearn, Training
 from penchant.rank.answer.loading import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.child import ChildFailed

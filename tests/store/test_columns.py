@@ -55,8 +55,8 @@ def test_a_row_is_read_into_columns() -> None:
     assert columns.category[1] == -1
     assert columns.released[:2].tolist() == [np.inf, 3 * DAY]
     assert columns.retired[:2].tolist() == [False, True]
-    assert columns.concepts(0) == ("film", "slow")
-    assert columns.concepts(1) == ()
+    assert columns.tags_of(0) == ("slow",)
+    assert columns.tags_of(1) == ()
 
 
 def test_ids_become_numbers() -> None:
@@ -102,7 +102,7 @@ def test_a_changed_row_replaces_all_that_was_known() -> None:
     columns.apply(frame(row(0, title="New", category="book")))
     assert columns.version > before
     assert columns.titles == ["New"]
-    assert columns.concepts(0) == ("book",)
+    assert columns.tags_of(0) == ()
     assert np.isnan(columns.price[0])
     assert not columns.retired[0]
     assert columns.apply(frame()).tolist() == []
@@ -136,7 +136,7 @@ def test_pieces_add_up_to_the_whole(changes, size) -> None:
     assert pieces.ids == whole.ids
     np.testing.assert_array_equal(pieces.price[:n], whole.price[:n])
     np.testing.assert_array_equal(pieces.retired[:n], whole.retired[:n])
-    assert [pieces.concepts(i) for i in range(n)] == [whole.concepts(i) for i in range(n)]
+    assert [pieces.tags_of(i) for i in range(n)] == [whole.tags_of(i) for i in range(n)]
     assert pieces.servable(0.0).tolist() == whole.servable(0.0).tolist()
 
 
@@ -154,5 +154,5 @@ def test_any_script_is_kept(text: str) -> None:
     columns = ItemColumns()
     columns.apply(frame(row(0, item_id=text, title=text, category=text, tags=[text])))
     assert columns.ids == columns.titles == [text]
-    assert columns.concepts(0) == (text,)
+    assert columns.tags_of(0) == (text,)
     assert columns.numbers([text]).tolist() == [0]

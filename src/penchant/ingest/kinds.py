@@ -26,6 +26,11 @@ DEFAULT_WEIGHTS: Mapping[str, float] = {
     # seen, asked, shown: little or nothing about this item
     "impression": 0.0,
     "search": 0.0,
+    # what people change about their interests themselves (interests/adjustments.py)
+    "mute_interest": 0.0,
+    "raise_interest": 0.0,
+    "delete_interest": 0.0,
+    "restore_interest": 0.0,
     "view": 0.5,
     "detail": 0.5,
     "open": 0.5,

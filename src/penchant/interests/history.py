@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.ingest.kinds import Kinds
+from penchant.interests.adjustments import adjusting
 from penchant.interests.state import State
 from penchant.store.log import Events, Log
 from penchant.types import Floats, Ids, Mask, Times
@@ -128,10 +129,16 @@ def _last(
     return events, (found[0][-LAST:], found[1][-LAST:])
 
 
+def worded(events: Events) -> Mask:
+    """Return bool[n]: in which events a person said something in words of their own."""
+    said = np.zeros(len(events), dtype=np.bool_)
+    if events.texts:
+        said[:] = [bool(text and text.strip()) for text in events.texts]
+    return said & ~adjusting(events)
+
+
 def _last_words(events: Events, now: float) -> str | None:
-    for text, time in zip(reversed(events.texts), events.times[::-1], strict=False):
-        if now - time > RECENT_WORDS:
-            return None
-        if text:
-            return text
-    return None
+    if not any(events.texts):
+        return None
+    said = np.flatnonzero(worded(events) & (now - events.times <= RECENT_WORDS))
+    return events.texts[said[-1]] if len(said) else None

@@ -13,6 +13,7 @@ from typing import Any
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
+from penchant.interests.expansion.expanding import InterestsConfig
 from penchant.language.encoder.open import EncoderConfig
 from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
@@ -33,6 +34,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
     "recall": RecallConfig,
+    "interests": InterestsConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
     "tracking": TrackingSection,

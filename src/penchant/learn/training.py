@@ -20,6 +20,8 @@ from penchant.interests.state import State
 from penchant.language.whitening import Whitening
 from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
+from penchant.learn.interests import learning as interests
+from penchant.learn.outcome import Outcome
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
 from penchant.learn.scorer import ranker
@@ -33,7 +35,7 @@ from penchant.learn.sources.learner import SourcesLearner
 from penchant.learn.threads import limited
 from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
-from penchant.rank.features import FeatureBuilder
+from penchant.rank.features import NEAR_WINDOWS, OF_WINDOWS, FeatureBuilder
 from penchant.rank.scorers.affinity import Affinity
 from penchant.recall.assemble import TUNED, RecallPlan, assemble
 from penchant.recall.popularity import Popularity
@@ -42,12 +44,14 @@ from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
 from penchant.types import Error, Floats, Ids, Tell
 
+INTEREST = "where interest points"
 GROUPS = {
     "sequence": ("sequence",),
     "sequence_text": ("sequence_text",),
     "text": ("text", "affinity"),
     "tuned": (TUNED,),
     "co-visitation": ("after", "together"),
+    INTEREST: (*OF_WINDOWS, *NEAR_WINDOWS),
 }
 GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
 LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
@@ -55,28 +59,6 @@ LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
 
 class NothingToLearn(Error):
     """The log is too small for a training; the untrained engine goes on answering."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a training made, for the report: the manifest of the snapshot is its JSON."""
-
-    events: int
-    items: int
-    users: int
-    requests: int
-    choice: Choice
-    ablation: dict[str, float]
-    left_out: tuple[str, ...]
-    seconds: dict[str, float]
-    search: dict[str, Any] | None = None
-    gate: Verdict | None = None
-    categories: dict[str, Any] | None = None
-    encoder: dict[str, Any] | None = None
-
-    def summary(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -159,9 +141,9 @@ class Training:
         self._lap("choice")
         self._track(choice, ablation)
         folder = Artefacts(target)
-        dropped = [name for name in learner.names() if ablation.get(name, 1.0) < 0]
+        dropped = [name for name in (*learner.names(), INTEREST) if ablation.get(name, 1.0) < 0]
         learner.drop(dropped)
-        verdict = None
+        verdict, found = None, None
         if incumbent is not None and config.gate:
             verdict = self._judge(incumbent, learner, past, begin, walked, choice, dropped)
             self._lap("gate")
@@ -173,6 +155,9 @@ class Training:
             self._write_text(folder)
             self._shrink(folder)
             self._lap("refit")
+            before = None if incumbent is None else incumbent.folder
+            found = interests.learn(view, folder, begin=begin, before=before, seed=config.seed)
+            self._lap("interests")
         return Outcome(
             events=len(view),
             items=view.n_items,
@@ -185,6 +170,7 @@ class Training:
             search=searched,
             gate=verdict,
             categories=None if self.derivation is None else self.derivation.summary(),
+            interests=found,
         )
 
     def _derive(self, walked: Walked) -> None:
@@ -318,13 +304,17 @@ class Training:
         return asdict(found) | {"summary": str(found)}
 
     def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
-        """Return what each group of sources adds to the ranker, on the same later requests."""
-        if choice.scorer != "ranker" or not self.config.ablate:
+        """Return what each group of columns adds to the ranker, on the same later requests.
+
+        Of those that cost nothing else, too, where nobody asked what each source adds.
+        """
+        if choice.scorer != "ranker":
             return {}
         groups = {
             name: members
             for name, members in GROUPS.items()
             if any(member in rows.names for member in members)
+            and (self.config.ablate or name == INTEREST)
         }
         gains = gained(rows, list(groups.values()), self.ranker, self.config.seed)
         return dict(zip(groups, gains, strict=True))
@@ -348,7 +338,8 @@ class Training:
             folder.write_array("affinity.theta", affinity.theta)
             plan["affinity"] = {"constant": affinity.constant, "days_half": affinity.days_half}
         if choice.scorer == "ranker":
-            names = visible(rows.names, dropped)
+            hidden = GROUPS[INTEREST] if INTEREST in dropped else ()
+            names = visible(rows.names, (*dropped, *hidden))
             trees = round(choice.trees * growth)
             booster = ranker.fit(rows, self.ranker, seed=self.config.seed, trees=trees, names=names)
             ranker.export(booster, folder.path("ranker.onnx"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from penchant.store.columns import ItemColumns
 from penchant.types import Floats, Ids, Times
 
 Earlier = Callable[[float], Floats]
+Triple = tuple[str, str, str, float]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class View:
     Where texts hold reviews, `reviewed` says which, and `earlier` gives raw text vectors as of a
     moment. `bare` gives those of texts without their category, `texts` what items say themselves,
     one text an item, "" for none. `layout` names the parts of a raw row and their lengths, the
-    text first, where items are more than their text.
+    text first, where items are more than their text. `links` reads what was linked, in parts.
     """
 
     users: Ids
@@ -44,6 +45,7 @@ class View:
     bare: Callable[[], Floats] | None = None
     texts: Callable[[], list[str]] | None = None
     layout: Layout = ()
+    links: Callable[[], Iterable[Sequence[Triple]]] | None = None
 
     @property
     def n_items(self) -> int:

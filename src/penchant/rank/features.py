@@ -14,12 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.interests.state import DAY, SAME_SESSION, State
+from penchant.interests.windows import NAMES, Windows, windows
 from penchant.language.categories import Derived
 from penchant.recall.popularity import Popularity
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Floats, Query
 
+OF_WINDOWS = tuple(f"{window}_{figure}" for figure in ("sure", "turned") for window in NAMES)
+NEAR_WINDOWS = tuple(f"{window}_near" for window in NAMES)
 ITEM = (
     "popular_1d",
     "popular_7d",
@@ -41,6 +44,7 @@ PERSON = (
     "moment_size",
     "session_size",
     "history_popularity",
+    *OF_WINDOWS,
 )
 MATCH = (
     "category_share",
@@ -50,6 +54,7 @@ MATCH = (
     "text_last",
     "text_recent",
     "text_best",
+    *NEAR_WINDOWS,
 )
 _ITEM = slice(len(ITEM))
 _PERSON = slice(len(ITEM), len(ITEM) + len(PERSON))
@@ -91,8 +96,9 @@ class FeatureBuilder:
         scores[:] = candidates.features.T
         _compare(scores, ranks, gaps)
         self._item(query, candidates.items, item)
-        person[:] = self._person(query, state)[:, None]
-        self._match(state, candidates.items, match)
+        pointed = self._windows(state)
+        person[:] = self._person(query, state, pointed)[:, None]
+        self._match(state, candidates.items, match, pointed)
         return Candidates(
             items=candidates.items,
             scores=candidates.scores,
@@ -117,7 +123,13 @@ class FeatureBuilder:
         since[np.isinf(since)] = np.nan
         out[8:] = np.log1p(np.maximum(since, 0.0) / DAY)
 
-    def _person(self, query: Query, state: State) -> Floats:
+    def _windows(self, state: State) -> Windows | None:
+        """Return where the person's interest points, None where no text tells."""
+        if not self._vectors.dimension or not len(state.items):
+            return None
+        return windows(state, self._vectors.rows(state.items))
+
+    def _person(self, query: Query, state: State, pointed: Windows | None) -> Floats:
         liked = state.liked
         row = np.full(len(PERSON), np.nan, dtype=np.float32)
         row[0] = math.log1p(len(liked))
@@ -130,9 +142,13 @@ class FeatureBuilder:
             row[5] = math.log1p(np.count_nonzero(liked.times >= last - SAME_SESSION))
             moment = self._popularity.moment(query.now, query.n_items)
             row[6] = np.log1p(moment.counts(liked.items[-20:])[-1]).mean()
+        if pointed is not None:
+            row[7:10], row[10:13] = pointed.sure, pointed.turned
         return row
 
-    def _match(self, state: State, items: npt.NDArray[np.int32], out: Floats) -> None:
+    def _match(
+        self, state: State, items: npt.NDArray[np.int32], out: Floats, pointed: Windows | None
+    ) -> None:
         liked, columns = state.liked, self._columns
         price = columns.price[items]
         out[3] = np.log1p(np.maximum(price, 0))
@@ -157,6 +173,8 @@ class FeatureBuilder:
                     out[4] = near[-1]
                 out[5] = np.add.reduce(near) / len(near)
                 np.maximum.reduce(near, out=out[6])
+            if pointed is not None:
+                np.matmul(pointed.directions, self._vectors.rows(items).T, out=out[7:10])
 
 
 def category_shares(

@@ -19,10 +19,12 @@ from penchant.rank.opening import Opening
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
 from penchant.rank.scorers.fusion import Fusion
 from penchant.rank.scorers.newcomer import ForNewcomers
+from penchant.rank.scorers.raised import ForRaised
 from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.scorers.scorer import Scorer
 from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage
+from penchant.rank.widening import Places, Widening
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
@@ -32,8 +34,10 @@ from penchant.types import Candidates, Query, StageTrace, Trace
 # Before any training: chosen on the first days after the cut of ml_100k and online_retail, where it
 # is better than equal weights (NDCG@10 .083 for .080, and .089 for .082).
 UNTRAINED_WEIGHTS = {"text": 0.5, "fresh": 0.25}
+# Words count beside the scorer, after it; what is proposed has places of its own.
+BESIDE = {"lexical": 0.0, "asked": 0.0, "expansion": 0.0}
 SCORED_BY = "scored by"  # the note of a stage that says who did
-RAISED = "raised"  # in the history of a trace: items whose place is not that of their score
+RAISED = "raised"  # in the history of a trace: who gave an item a place that its score did not
 DEADLINE = 0.25  # seconds that recall may take before the remaining sources are skipped
 
 
@@ -69,7 +73,7 @@ class Pipeline:
             traces.append(StageTrace(stage.name, came, len(after), took, said))
             pool = after
         pool = order(pool)
-        ranked = pool
+        raised: dict[int, str] = {}
         for reranker in self.rerankers:
             began = time.perf_counter()
             after = reranker(query, state, pool)
@@ -83,9 +87,11 @@ class Pipeline:
                     {"moved": moved} if moved else {},
                 )
             )
+            if moved:
+                fresh = set(after.items[: query.k].tolist()) - set(pool.items[: query.k].tolist())
+                raised |= dict.fromkeys(sorted(fresh), reranker.name)
             pool = after
-        raised = set(pool.items[: query.k].tolist()) - set(ranked.items[: query.k].tolist())
-        return pool, Trace(tuple(traces), pool, {RAISED: tuple(sorted(raised))} if raised else {})
+        return pool, Trace(tuple(traces), pool, {RAISED: raised} if raised else {})
 
 
 def order(pool: Candidates) -> Candidates:
@@ -121,11 +127,13 @@ def load_pipeline(
     threads: int = 1,
     feedback: Feedback | None = None,
     derived: Derived | None = None,
+    places: Places | None = None,
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall.
 
     With `feedback` its scores follow the answers to slates, and items little known are explored,
-    for whom the policy of a request says so.
+    for whom the policy of a request says so. `places` says how many places what people may come to
+    like has earned.
     """
     plan: dict[str, Any] = {"scorer": "fusion", "newcomer": "trending_30d"}
     if folder.has("rank.json"):
@@ -139,15 +147,16 @@ def load_pipeline(
         paths = [folder.path(name) for name in plan["models"]]
         scorer = Ranker(paths, plan["features"], threads)
     else:
-        # Words count beside the scorer, after it.
-        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), "lexical": 0.0, "asked": 0.0})
+        scorer = Fusion({**plan.get("weights", UNTRAINED_WEIGHTS), **BESIDE})
     if plan.get("newcomer") in recall.names:
         scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
     rerankers: list[Stage] = [Opening(recall.popularity)]
+    if places is not None:
+        rerankers.append(Widening(places))
     if feedback is not None:
         days = DAYS_HALF if affinity is None else affinity.days_half
         scorer = ForAnswers(scorer, feedback, vectors, days)
         # Before the opening, which gives its place where no new item is shown.
         rerankers.insert(0, Exploration(feedback, recall.popularity, vectors))
     stages = row_stages(recall, affinity, columns, vectors, derived)
-    return Pipeline(recall, [*stages, ForWords(scorer)], rerankers)
+    return Pipeline(recall, [*stages, ForRaised(ForWords(scorer))], rerankers)

@@ -84,6 +84,7 @@ def assemble(
     place: Place | None = None,
     layout: Layout = (),
     worded: Sequence[Source] = (),
+    live: Sequence[Source] = (),
     threads: int = 1,
 ) -> Recall:
     """Return the sources of `plan`, reading what they learned from `folder`.
@@ -91,7 +92,8 @@ def assemble(
     `place` brings what the encoder made of a text into the space of `vectors`; `layout` names the
     parts of raw rows where items are more than their text.
     `worded` are no part of a plan: they follow the catalogue and the log by themselves, and
-    training asks nothing in words.
+    training asks nothing in words. Nor are those that are `live`: there is nothing to ask them
+    about the past.
     """
     sources: list[Source] = []
     for name in plan.linear:
@@ -135,6 +137,7 @@ def assemble(
         sources.append(text)
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
+    sources += live
     asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
     return Recall(sources, popularity, quotas, worded)

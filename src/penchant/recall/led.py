@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from penchant.interests.history import RECENT_WORDS
+from penchant.interests.history import RECENT_WORDS, worded
 from penchant.store.log import LAST, Events
 from penchant.types import Ids, Mask
 
@@ -91,9 +91,7 @@ class Led:
     def _follow(self, events: Events, keep: Mask | None = None) -> list[Pair]:
         if not len(events) or not (self._said or any(events.texts)):
             return []
-        has_text = np.zeros(len(events), dtype=np.bool_)
-        if events.texts:
-            has_text[:] = [bool(text and text.strip()) for text in events.texts]
+        has_text = worded(events)
         wanted = self._wanted(events) & (events.items >= 0)
         asked = has_text & (events.items < 0)
         askers = np.union1d(events.users[asked], np.fromiter(self._said, np.int32, len(self._said)))

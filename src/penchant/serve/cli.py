@@ -20,6 +20,7 @@ from penchant.serve.commands import (
     diagnosing,
     experimenting,
     importing,
+    interesting,
     keeping,
     keys,
     learning,
@@ -87,7 +88,7 @@ def _root(
 
 
 for group in (
-    *(demonstration, importing, learning, answering, serving, protocol),
+    *(demonstration, importing, learning, answering, interesting, serving, protocol),
     *(experimenting, keeping, keys, diagnosing),
 ):
     group.register(app)

@@ -72,11 +72,9 @@ class ItemColumns:
                 self.categories.append(category)
             return code
 
-    def concepts(self, number: int) -> tuple[str, ...]:
-        """Return what an item is about: its category and its tags, each once."""
-        category = self.category[number]
-        first = (self.categories[category],) if category >= 0 else ()
-        return tuple(dict.fromkeys((*first, *self._extra[number][1])))
+    def tags_of(self, number: int) -> tuple[str, ...]:
+        """Return the tags of an item."""
+        return self._extra[number][1]
 
     def tags(self, n: int) -> list[tuple[str, ...]]:
         """Return the tags of the first `n` items."""

@@ -178,8 +178,12 @@ class EventLog:
         """Return the last offset given out, 0 for an empty log."""
         return int(self._database.rows(select(schema.heads.c.event_offset))[0][0])
 
-    def retract(self, *, user: int | None = None, event_id: str | None = None) -> int:
+    def retract(
+        self, *, user: int | None = None, event_id: str | None = None, item: int | None = None
+    ) -> int:
         """Return how many events were removed: all of a person, who is forgotten, or one undone.
+
+        With `item` those of the person that are of this item are undone, and nothing is forgotten.
 
         Forgetting removes events, text, impressions, attributes and links of the person, and the
         id itself: should it come again, it is somebody new. An undone event stays undone when a
@@ -187,6 +191,8 @@ class EventLog:
         """
         if (user is None) == (event_id is None):
             raise InvalidInput("retract takes either user= or event_id=, exactly one of them")
+        if user is not None and item is not None:
+            return self._retractions.withdraw(int(user), int(item))
         if user is not None:
             return self._retractions.forget(int(user))
         assert event_id is not None

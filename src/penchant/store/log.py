@@ -87,8 +87,13 @@ class Log(Protocol):
     def scan(self, after: int, limit: int, to: int = LAST) -> Events:
         """Return at most `limit` events with offsets above `after` (0: the start), in order."""
 
-    def retract(self, *, user: int | None = None, event_id: str | None = None) -> int:
-        """Return how many events were removed: of a person, who is forgotten, or one undone."""
+    def retract(
+        self, *, user: int | None = None, event_id: str | None = None, item: int | None = None
+    ) -> int:
+        """Return how many events were removed: of a person, who is forgotten, or one undone.
+
+        With `item` the person's events with it are undone, and the person stays.
+        """
 
     def close(self) -> None:
         """Write what waits and let go of the database."""

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from penchant.store import schema
 from penchant.store.database import Database
 from penchant.store.events import EventLog
+from penchant.store.expansions import Expansions
 from penchant.store.faults import StoreError, StoreReadOnly
 from penchant.store.impressions import Impressions
 from penchant.store.items import ItemTable
@@ -51,7 +52,8 @@ class Store:
         users = Numbering(main, schema.users, schema.users.c.user_id)
         items = Numbering(main, schema.items, schema.items.c.item_id)
         self.impressions = Impressions(shown)
-        retractions = Retractions(main, self.impressions)
+        self.expansions = Expansions(shown)
+        retractions = Retractions(main, self.impressions, self.expansions)
         self.log = EventLog(main, users, items, retractions)
         self.catalogue = ItemTable(main, items)
         self.people = UserTable(main, users, retractions)

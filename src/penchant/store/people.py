@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -28,5 +28,5 @@ class People(Protocol):
     def add_links(self, links: pl.DataFrame) -> dict[str, int]:
         """Return how many links were new, changed and same."""
 
-    def links(self) -> pl.DataFrame:
-        """Return all links, in the order they were added."""
+    def scan_links(self) -> Iterator[Sequence[tuple[str, str, str, float]]]:
+        """Yield all links (head, relation, tail, weight) in parts, in the order they were added."""

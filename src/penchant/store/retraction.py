@@ -17,8 +17,9 @@ from penchant.store.database import Database
 from penchant.store.faults import StoreError
 
 
-class Shown(Protocol):
-    """What is kept about people beside the log and must follow a retraction: impressions."""
+class Beside(Protocol):
+    """What is kept about people beside the log and must follow a retraction: what they were shown,
+    and what they may come to like."""
 
     def purge(self, user: int) -> int:
         """Return how many rows about the person were removed."""
@@ -30,8 +31,8 @@ class Shown(Protocol):
 class Retractions:
     """Removes what is to be removed in one transaction, and says so to followers."""
 
-    def __init__(self, database: Database, shown: Shown) -> None:
-        self._database, self._shown = database, shown
+    def __init__(self, database: Database, *beside: Beside) -> None:
+        self._database, self._beside = database, beside
         self._undone: frozenset[bytes] = frozenset()
         self._epoch = -1
         database.rolled_back.append(self._unlearn)
@@ -47,10 +48,12 @@ class Retractions:
 
     def forget(self, user: int) -> int:
         """Return how many events were removed with everything else about the person."""
-        # Twice: one that was shown between the two would stay for ever.
-        self._shown.purge(user)
+        # Twice: what is kept between the two would stay for ever.
+        for one in self._beside:
+            one.purge(user)
         removed = self._database.write(lambda connection: self._forget(connection, user))
-        self._shown.purge(user)
+        for one in self._beside:
+            one.purge(user)
         self._rinse()
         return removed
 
@@ -58,12 +61,24 @@ class Retractions:
         """Return 1 if there was an event with this key, 0 otherwise."""
         return self._database.write(lambda connection: self._undo(connection, key))
 
+    def withdraw(self, user: int, item: int) -> int:
+        """Return how many events of a person with an item were undone, all of them at once."""
+        events = schema.events
+        its = and_(events.c.user_number == user, events.c.item_number == item)
+
+        def job(connection: Connection) -> int:
+            keys = connection.execute(select(events.c.event_key).where(its)).scalars().all()
+            return sum(self._undo(connection, bytes(key)) for key in keys)
+
+        return self._database.write(job)
+
     def merge(self, visitor: int, into: int) -> int:
         """Return how many events of `visitor` now belong to `into`; the visitor's id is dropped."""
         if visitor == into:
             raise StoreError(f"expected two people to merge, got number {into} twice")
         moved = self._database.write(lambda connection: self._merge(connection, visitor, into))
-        self._shown.reassign(visitor, into)
+        for one in self._beside:
+            one.reassign(visitor, into)
         return moved
 
     def relink(self, names: Mapping[str, str]) -> int:

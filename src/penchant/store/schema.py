@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = "0005"
+VERSION = "0006"
 
 # Only INTEGER PRIMARY KEY is the row id itself in SQLite; BIGINT would add a second B-tree.
 _Big = BigInteger().with_variant(Integer, "sqlite")
@@ -163,6 +163,20 @@ quarantine = Table(
     Index("quarantine_by_reason", "reason"),
     Index("quarantine_by_user", "user_id"),
     Index("quarantine_by_digest", "digest", unique=True),
+)
+
+# What a person may come to like, beside the impressions: it can be made again, and changes often.
+expansions = Table(
+    "expansions",
+    metadata,
+    Column("user_number", Integer, primary_key=True, autoincrement=False),
+    Column("time", _Big, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    # Of what it was made of: the same person is not expanded twice.
+    Column("digest", Text, nullable=False),
+    Column("content", Utf8, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index("expansions_by_time", "time"),
 )
 
 impressions = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,8 +110,12 @@ class UserTable:
 
     def links(self) -> pl.DataFrame:
         """Return all links, in the order they were added."""
+        rows = [row for part in self.scan_links() for row in part]
+        return pl.DataFrame(rows, schema=dict(LINKS), orient="row")
+
+    def scan_links(self) -> Iterator[list[tuple[str, str, str, float]]]:
+        """Yield all links, in the order they were added, in parts that fit into memory."""
         table = schema.links.c
-        rows: list[Any] = []
         after = 0
         query = (
             select(table.number, table.head, table.relation, table.tail, table.weight)
@@ -120,9 +124,8 @@ class UserTable:
             .limit(20_000)
         )
         while part := self._database.rows(query, {"after": after}):
-            rows.extend(tuple(row)[1:] for row in part)
+            yield [tuple(row)[1:] for row in part]
             after = part[-1][0]
-        return pl.DataFrame(rows, schema=dict(LINKS), orient="row")
 
     def __len__(self) -> int:
         """Return how many people have a number, forgotten ones included."""

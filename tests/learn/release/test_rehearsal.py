@@ -13,10 +13,11 @@ import pytest
 import crowd
 import penchant
 from penchant.learn import __main__ as process
+from penchant.learn.outcome import Outcome
 from penchant.learn.release.gate import Incumbent
 from penchant.learn.release.publish import open_view
 from penchant.learn.release.rehearsal import CannotAnswer, rehearse
-from penchant.learn.training import Outcome, Training
+from penchant.learn.training import Training
 from penchant.rank.answer.loading import UNTRAINED
 from penchant.store.artefacts import Artefacts
 from penchant.store.open import open_store

@@ -60,7 +60,7 @@ def test_without_items_to_name_the_history_is_spoken_of() -> None:
 
 
 def test_a_place_that_was_given_is_owned_up_to() -> None:
-    assert sentence("Delta", [POPULAR], raised=True) == (
+    assert sentence("Delta", [POPULAR], raised="opening") == (
         "“Delta” is here because many want it now; it is new here, and the last place is for such."
     )
 

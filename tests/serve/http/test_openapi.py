@@ -132,7 +132,7 @@ def test_examples_of_bodies_are_believed(document: dict[str, Any], live: Live) -
 def sent(client: httpx2.Client, method: str, path: str, media: str, body: Any) -> httpx2.Response:
     where = path.replace("{user}", "visitor" if "merge" in path else "u1")
     where = where.replace("{experiment}", "doors").replace("{variant}", "closed")
-    if "{user}" not in path and path == "/v1/users/merge":
+    if path in ("/v1/users/merge", "/v1/users/interests"):
         where += "?user_id=visitor"
     if media == "application/json":
         return client.request(method, where, json=body)

@@ -39,6 +39,10 @@ CONTRACT = {
     "DELETE /v1/users/{user}",
     "GET /v1/users/interests",
     "GET /v1/users/{user}/interests",
+    "POST /v1/users/interests",
+    "POST /v1/users/{user}/interests",
+    "DELETE /v1/users/history",
+    "DELETE /v1/users/{user}/history",
     "POST /v1/users/merge",
     "POST /v1/users/{user}/merge",
     "GET /v1/recommend",
@@ -254,6 +258,33 @@ def test_a_person_is_exported_merged_and_forgotten(client: httpx2.Client) -> Non
     moved = client.post("/v1/users/merge", params={"user_id": "ann"}, json={"into": "zoe"})
     assert moved.json() == {"moved": len(world.HISTORIES["ann"])}
     assert client.post("/v1/users/ann/merge", json={}).status_code == 422
+
+
+def test_interests_are_adjusted_and_items_withdrawn(client: httpx2.Client) -> None:
+    path = "/v1/users/ann/interests"
+    muted = client.post(path, json={"interest": "Western", "now": world.NOW}).json()
+    (western,) = muted["interests"]
+    assert (western["name"], western["adjusted"]) == ("western", "mute")
+    shown = client.get("/v1/recommend/ann", params={"k": 20, "now": world.NOW + 1}).json()
+    assert {one["item_id"][0] for one in shown["recommendations"]} == {"s"}
+    named = {"params": {"user_id": "ann"}, "json": {"interest": "western", "to": "restore"}}
+    assert client.post("/v1/users/interests", **named).json()["interests"][0]["adjusted"] == ""
+    wrong = client.post(path, json={"interest": "westen"})
+    assert wrong.status_code == 422
+    assert "did you mean 'western'" in wrong.json()["detail"]
+    assert client.post(path, json={"interest": "western", "to": "love"}).status_code == 422
+    assert client.post(path, json={}).status_code == 422
+    gone = client.delete("/v1/users/ann/history", params={"item_id": "w1"})
+    assert gone.json() == {"removed": 1}
+    both = {"user_id": "ann", "item_id": "w1"}
+    assert client.delete("/v1/users/history", params=both).json() == {"removed": 0}
+    assert client.delete("/v1/users/ann/history").status_code == 422
+    assert client.delete("/v1/users/ann/history", params={"item_id": "x"}).status_code == 422
+
+
+def test_a_person_called_history(client: httpx2.Client) -> None:
+    client.post("/v1/events", json={"user_id": "history", "item_id": "w1"})
+    assert client.delete("/v1/users/history").json() == {"removed": 1}
 
 
 def test_a_person_called_interests(client: httpx2.Client) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from penchant.evaluate.watch.recent import PLACES, Happened, Slates, slate_key, unshown
 from penchant.ingest.kinds import Kinds
+from penchant.interests.history import worded
 from penchant.store import schema
 from penchant.store.log import Events
 from penchant.store.open import Store
@@ -26,9 +27,6 @@ def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -
     table = np.array([code[name] for name in events.kind_names] or [0], dtype=np.int16)
     keep = np.flatnonzero(events.times >= since)
     wanted = kinds.wanted(events.kind_names, events.kinds, events.values)
-    texts = np.zeros(len(events), dtype=np.bool_)
-    if events.texts:
-        texts = np.array([bool(text) for text in events.texts], dtype=np.bool_)
     named = np.zeros(len(events), dtype=np.int64)
     if events.slates:
         named = np.array([slate_key(one) if one else 0 for one in events.slates], dtype=np.int64)
@@ -39,7 +37,7 @@ def happened(events: Events, kinds: Kinds, names: Sequence[str], since: float) -
         times=events.times[keep],
         kinds=table[events.kinds[keep]],
         wanted=wanted[keep],
-        texts=texts[keep],
+        texts=worded(events)[keep],
         slates=named[keep],
     )
 

@@ -19,11 +19,11 @@ from penchant.language.encoder.open import EncoderConfig, text_space
 from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
 from penchant.learn.config import LearnConfig
+from penchant.learn.outcome import Outcome
 from penchant.learn.release.encoding import same_encoder
 from penchant.learn.release.gate import Incumbent
 from penchant.learn.release.reading import read_texts
 from penchant.learn.release.rehearsal import rehearse
-from penchant.learn.training import Outcome
 from penchant.learn.view import Earlier, View
 from penchant.rank.answer.loading import REVIEWED
 from penchant.store.artefacts import Artefacts
@@ -58,6 +58,7 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         n_users=int(events.users.max()) + 1 if len(events) else 0,
         columns=columns,
         item_change=tail.position.item_change,
+        links=store.people.scan_links,
     )
     known = read_texts(store, tail, columns.n, snapshot)
     if known is None:

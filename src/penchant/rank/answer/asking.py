@@ -11,6 +11,7 @@ import numpy as np
 from penchant.ingest.cells import checked_id, to_id
 from penchant.ingest.kinds import Kinds
 from penchant.ingest.privacy import Privacy
+from penchant.interests.adjustments import Adjustment, adjusted, bearing
 from penchant.interests.history import read, stateless
 from penchant.interests.state import State
 from penchant.rank.answer.filtering import Filtering
@@ -93,7 +94,11 @@ class Asking:
         seen = policy.seen if seen is None else seen
         had = None if history is None else ids(history, "history")
         served, state = self._state(user, had, now, words)
+        changes = self.changes(user, now) if had is None else {}
         allowed = self._allowed(served, state, now, seen, left_out, where)
+        _hide(allowed, bearing(changes, "mute", served.concepts))
+        raised = bearing(changes, "raise", served.concepts)
+        state = adjusted(state, changes, served.concepts)
         query = Query(
             now=now,
             n_items=len(allowed),  # of one look: the catalogue may grow meanwhile
@@ -104,6 +109,7 @@ class Asking:
             text=words,
             seen=seen,
             allowed=allowed,
+            raised=_mask(raised, len(allowed)),
             policy=policy,
         )
         return Question(query, state, served, variant=variant)
@@ -154,6 +160,10 @@ class Asking:
     def state(self, user_id: str, now: float) -> tuple[Served, State]:
         """Return the state of a person, empty for somebody who never did anything."""
         return self._state(self.user(user_id), None, now, None)
+
+    def changes(self, user: int, now: float) -> dict[str, Adjustment]:
+        """Return what a person changed about their interests, as it is known after `state`."""
+        return self._replica.adjustments.of(user, now)
 
     def user(self, user_id: str) -> int:
         """Return the person's number, -1 for somebody who never did anything."""
@@ -233,6 +243,15 @@ def _text(text: object) -> str | None:
     if not isinstance(text, str):
         raise InvalidInput(f"text is what a person asks in words, got {type(text).__name__}")
     return text[:MOST_TEXT].encode(errors="replace").decode()
+
+
+def _mask(numbers: Ids, n: int) -> Mask | None:
+    """Return bool[n] that marks these items, None where there are none."""
+    if not len(numbers):
+        return None
+    marked = np.zeros(n, dtype=np.bool_)
+    marked[numbers[numbers < n]] = True
+    return marked
 
 
 def _hide(allowed: Mask, numbers: Ids) -> None:

@@ -160,6 +160,7 @@ class Loading:
             served.vectors,
             feedback=told,
             derived=served.derived,
+            places=served.places,
         )
         return replace(served, pipeline=pipeline, feedback=told)
 
@@ -204,6 +205,7 @@ class Loading:
         if not len(rows):
             return
         numbers = rows["number"].to_numpy().astype(np.int32)
+        served.concepts.follow(numbers)
         raw = self.encoded(rows, served.encoder)
         if raw is not None:
             served.learn_items(numbers, raw)
@@ -278,6 +280,7 @@ class Loading:
                 if self._follows
                 else None
             ),
+            expansions=self._store.expansions.read,
         )
         return Loaded(served, reader, pasts, offset, self._by_answers)
 

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from penchant.ingest.kinds import Kinds
+from penchant.interests.adjustments import Adjustments
 from penchant.interests.history import others_learn
 from penchant.rank.answer.heard import Heard
 from penchant.rank.answer.loading import UNTRAINED, Loaded, Loading
@@ -55,6 +56,7 @@ class Replica:
         self._rereading = Rereading(store, self._loading, self._lock, self._served)
         self._columns, self._popularity = ItemColumns(), Popularity()
         self._heard = Heard()
+        self.adjustments = Adjustments()
         self._changing = threading.Lock()  # held by whoever loads a snapshot; before the other lock
         self._changer: threading.Thread | None = None
         self._looked: str | None = None  # the snapshot that was looked at last, used or not
@@ -148,6 +150,8 @@ class Replica:
         self._loading.lexical.outdated()
         self._loading.led.clear()
         self._loading.led.fold(tail.events)
+        self.adjustments.clear()
+        self.adjustments.fold(tail.events)
         self._heard = Heard(self._wanted(tail.events))
         heard = self._heard.after(0)
         self._popularity = Popularity(heard.items, heard.times)
@@ -167,6 +171,7 @@ class Replica:
                 loaded.served.feedback.rates.categorise(self._columns.category[: self._columns.n])
         self._loading.learn_items(loaded.served, self._rereading.fold(tail))
         self._loading.led.fold(tail.events, without=tail.retracted_users)
+        self.adjustments.fold(tail.events, without=tail.retracted_users)
         self._late += len(wanted)
         untrained = loaded.served.snapshot == UNTRAINED
         if tail.retracted:
@@ -207,6 +212,7 @@ class Replica:
             events = self._wanted(did[-1])
             own.append(_take(events, events.offsets <= tail.position.event_offset))
         self._loading.led.replace(users, did, tail.position.event_offset)
+        self.adjustments.replace(users, did, tail.position.event_offset)
         self._heard.replace(users, joined([others, *own[1:]]))
         heard = self._heard.after(0)
         self._popularity.fold(heard.items, heard.times, anew=True)

@@ -7,17 +7,22 @@ network on texts the row, that the snapshot would have given it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from penchant.interests.concepts import Concepts, Learned
+from penchant.interests.expansion.ground import Ground
+from penchant.interests.graph import Graph
 from penchant.language.categories import KNOWN, Categories, Derived
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.projection import Layout
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
+from penchant.rank.widening import Places
 from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.expansion import Expansion, Read
 from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
 from penchant.recall.sequence import Sequence as SequenceSource
@@ -44,6 +49,9 @@ class Served:
     encoder: Encoder | None
     feedback: Feedback | None = None
     derived: Derived | None = None
+    concepts: Concepts = field(default_factory=lambda: Concepts(ItemColumns()))
+    graph: Graph | None = None
+    places: Places | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -60,6 +68,18 @@ class Served:
         except Error:
             return None
         return vector if bool(vector.any()) else None
+
+    def ground(self) -> Ground:
+        """Return what expansions of this snapshot stand on."""
+        return Ground(
+            self.snapshot,
+            self.columns,
+            self.concepts,
+            self.graph,
+            self.vectors,
+            self.encoder,
+            self.whitening,
+        )
 
     def _width(self, raw: Floats) -> int:
         """Return how many numbers of a raw row are of the text."""
@@ -80,6 +100,7 @@ class Served:
         if self.derived is not None:
             self.derived.learn(numbers, text)
         rows = text if self.whitening is None else self.whitening(text)
+        self.concepts.learn_items(numbers, rows)
         fresh = self.vectors.differ(numbers, rows)
         for source in self.pipeline.recall.sources:
             if isinstance(source, SequenceSource):
@@ -101,17 +122,24 @@ def load(
     worded: Sequence[Source] = (),
     feedback: Callable[[Vectors], Feedback] | None = None,
     layout: Layout = (),
+    expansions: Read | None = None,
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
 
     `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
     `layout` names the parts of raw rows where items are more than their text. `feedback` opens what
-    follows the answers to slates, in the space of these vectors.
+    follows the answers to slates, in the space of these vectors; `expansions` reads what people may
+    come to like.
     """
     whitening, vectors = None, Vectors()
     if texts and folder.has("text.mean.npy"):
         mean, matrix = (np.asarray(folder.array(f"text.{part}")) for part in ("mean", "matrix"))
         whitening, vectors = Whitening(mean, matrix), Vectors(folder.array("text.vectors"))
+    concepts = Concepts(columns, Learned.load(folder))
+    live, places = None, None
+    if expansions is not None:
+        live = Expansion(expansions, concepts, vectors, popularity, snapshot)
+        places = live.places
     recall = assemble(
         folder,
         RecallPlan.load(folder),
@@ -122,10 +150,31 @@ def load(
         layout=layout,
         recent=recent,
         worded=worded,
+        live=() if live is None else (live,),
     )
     told = None if feedback is None else feedback(vectors)
     model = Categories.load(folder) if texts else None
     known = np.asarray(folder.array(KNOWN)) if model is not None else None
     derived = Derived(columns, model, known)
-    pipeline = load_pipeline(folder, recall, columns, vectors, feedback=told, derived=derived)
-    return Served(snapshot, columns, vectors, pipeline, whitening, encoder, told, derived)
+    pipeline = load_pipeline(
+        folder,
+        recall,
+        columns,
+        vectors,
+        feedback=told,
+        derived=derived,
+        places=places,
+    )
+    return Served(
+        snapshot,
+        columns,
+        vectors,
+        pipeline,
+        whitening,
+        encoder,
+        told,
+        derived,
+        concepts,
+        Graph.load(folder),
+        places,
+    )

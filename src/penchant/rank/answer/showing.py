@@ -176,7 +176,7 @@ def impression(
         notes={
             "sources": list(shown.sources),
             "scored_by": [name for s in trace.stages for name in s.notes.get(SCORED_BY, ())],
-            "raised": list(trace.history.get(RAISED, ())),
+            "raised": {str(item): by for item, by in trace.history.get(RAISED, {}).items()},
             "trace": str(trace).splitlines(),
         },
         variant=variant,

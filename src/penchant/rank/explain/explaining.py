@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
+from penchant.interests.concepts import folded
+from penchant.interests.expansion.expanding import prospects
 from penchant.rank.answer.asking import one_id
 from penchant.rank.answer.loading import UNTRAINED
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import cut, impression
 from penchant.rank.explain import explanation
+from penchant.rank.opening import Opening
 from penchant.rank.scorers.ranker import Ranker
 from penchant.store.faults import StoreError
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
-from penchant.types import Error, Explanation, Query, Reason, Slate
+from penchant.types import Error, Explanation, Prospect, Query, Reason, Slate
 
 # Impressions reach the disk a moment after the answer; another process may ask before.
 PATIENCE = 0.5
@@ -67,7 +70,8 @@ class Explaining:
             sources=tuple(found.notes.get("sources", ())),
             scored_by=scored_by,
             events=tuple(reason for reason in reasons if reason.kind == "event"),
-            raised=number in found.notes.get("raised", ()),
+            raised=_raised(found, number),
+            prospects=self._prospects(found, number),
             trace=tuple(found.notes.get("trace", ())),
             # What another snapshot derived is not known any more.
             derived=derived.named(number)
@@ -77,6 +81,14 @@ class Explaining:
         # Records of before 0.1 do not say who scored them: it was the trees, where there are any.
         trees = not scored_by or Ranker.name in scored_by
         return explanation.explain(shown, self._model(found.snapshot) if trees else None)
+
+    def _prospects(self, found: Impression, number: int) -> tuple[Prospect, ...]:
+        """Return what was proposed for the person by then and is borne by the item."""
+        kept = None if found.user < 0 else self._store.expansions.get(found.user)
+        if kept is None or kept.time > found.now:
+            return ()
+        borne = {folded(name) for name in self._replica.follow().concepts.named(number)}
+        return tuple(one for one in prospects(kept) if folded(one.name) in borne)
 
     def _found(self, slate: Slate | str) -> Impression:
         slate_id = one_id(slate.id if isinstance(slate, Slate) else slate, "slate")
@@ -121,3 +133,11 @@ class Explaining:
         except StoreError:
             return None
         return found.path("ranker.txt") if found.has("ranker.txt") else None
+
+
+def _raised(found: Impression, number: int) -> str:
+    """Return which re-ranker gave an item its place, "" where its score did."""
+    noted = found.notes.get("raised", {})
+    if isinstance(noted, list):  # records of before 0.2 name the items alone
+        return Opening.name if number in noted else ""
+    return str(noted.get(str(number), ""))

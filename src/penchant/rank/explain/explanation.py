@@ -31,10 +31,12 @@ from penchant.rank.explain.sentences import (
     NOBODY,
     PERSON,
     POPULAR,
+    PROPOSED,
     STEPS,
     TASTE,
     TENTH,
     TREES,
+    WISHED,
     WORDS_CAUSE,
     lately,
     sentence,
@@ -48,12 +50,13 @@ from penchant.rank.scorers.terms import (
     FOUND,
     LATER,
     LED,
+    RAISED,
     SCALE,
     START,
     WORDS,
     terms,
 )
-from penchant.types import Explanation, Floats, Reason
+from penchant.types import Explanation, Floats, Prospect, Reason
 
 CAUSES = {
     "linear": HISTORY,
@@ -67,11 +70,15 @@ CAUSES = {
     "text": TASTE,
     "tuned": DESCRIBED,
     "affinity": TASTE,
+    "session_near": TASTE,
+    "week_near": TASTE,
+    "all_near": TASTE,
     "trending": POPULAR,
     "popular": POPULAR,
     "slope": "rising",
     "days": AGE,
     "fresh": NEW,
+    "expansion": PROPOSED,
     "category": CATEGORIES,
     "price": "its price",
 }
@@ -104,7 +111,8 @@ class Shown:
     """One line of a slate as it was recorded: its score, features and who scored the request.
 
     `row` float32[f] in the order of `names`; `events` are the past items that may be named;
-    `raised` says that a re-ranker gave it a place that its score did not. `derived` is the item's
+    `raised` names the re-ranker that gave it a place which its score did not, `prospects` what was
+    proposed for the person and the item bears. `derived` is the item's
     category where it was derived from its text and counts.
     """
 
@@ -116,7 +124,8 @@ class Shown:
     sources: tuple[str, ...]
     scored_by: tuple[str, ...] = ()
     events: tuple[Reason, ...] = ()
-    raised: bool = False
+    raised: str = ""
+    prospects: tuple[Prospect, ...] = ()
     trace: tuple[str, ...] = ()
     derived: str | None = None
 
@@ -147,7 +156,14 @@ def explain(shown: Shown, model: Path | None) -> Explanation:
     events = shown.events if history >= TENTH * raised and history > 0 else ()
     return Explanation(
         shown.item_id,
-        sentence(shown.title, told(reasons), events, raised=shown.raised, derived=shown.derived),
+        sentence(
+            shown.title,
+            told(reasons),
+            events,
+            raised=shown.raised,
+            prospects=shown.prospects,
+            derived=shown.derived,
+        ),
         (*causes, *hints),
         events,
         shown.trace,
@@ -169,7 +185,7 @@ def contributions(
     led = parts.pop(LED, 0.0)
     later, crowd = parts.pop(LATER, 0.0), parts.pop(CROWD, 0.0)
     answered, followed = parts.pop(ANSWERED, 0.0), parts.pop(FOLLOWED, 0.0)
-    in_context = parts.pop(IN_CONTEXT, 0.0)
+    in_context, wished = parts.pop(IN_CONTEXT, 0.0), parts.pop(RAISED, 0.0)
     asked = WORDS in shown.scored_by
     causes: dict[str, float] = defaultdict(float)
     hints: tuple[Reason, ...] = ()
@@ -184,7 +200,7 @@ def contributions(
         for name, value in found.items():
             causes[name] += scale * value
     elif shown.scored_by:
-        rest = words + found_words + led + later + crowd + answered + in_context + followed
+        rest = words + found_words + led + later + crowd + answered + in_context + followed + wished
         causes[TREES] += shown.score - rest
         start = 0.0
         hints = summed(shown.names, shown.sources, shown.row, asked)
@@ -198,6 +214,7 @@ def contributions(
     causes[CHOSEN_WHEN_SHOWN] += answered
     causes[CHOSEN_IN_CONTEXT] += in_context
     causes[TASTE] += followed
+    causes[WISHED] += wished
     ranked = sorted(causes.items(), key=lambda pair: -abs(pair[1]))
     out = [Reason("cause", name, value) for name, value in ranked if abs(value) > 1e-9]
     begun = (("where every item starts", start), (LATER_PAGE, later))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penchant.types import Reason
+from penchant.types import Prospect, Reason
 
 HISTORY = "what goes with your history"
 STEPS = "what your last steps point to"
@@ -17,6 +17,8 @@ POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
 CATEGORIES = "your categories"
+WISHED = "what you asked for more of"
+PROPOSED = "what you may come to like"
 NEW, AGE = "new here", "its age"
 NOBODY = "nobody chose it yet"
 PERSON = "you and this moment"
@@ -48,6 +50,8 @@ _CLAUSES = {
     "rising": "demand for it is rising",
     NEW: "it is new here",
     CATEGORIES: "it is of a kind you choose",
+    WISHED: "you asked for more of its kind",
+    PROPOSED: "you may come to like its kind",
     "its price": "its price speaks for it",
 }
 
@@ -75,7 +79,8 @@ def sentence(
     causes: Sequence[str],
     events: Sequence[Reason] = (),
     *,
-    raised: bool = False,
+    raised: str = "",
+    prospects: Sequence[Prospect] = (),
     derived: str | None = None,
 ) -> str:
     """Return one readable sentence: what raised the item most, and which past items did.
@@ -101,6 +106,12 @@ def sentence(
         text = f"“{title}” is here because {clauses[0]}, and {' and '.join(clauses[1:])}"
     else:
         text = f"“{title}” is here because {' and '.join(clauses)}"
-    if raised:
+    if raised == "widening":
+        text += "; a place is kept for what you may come to like"
+        if prospects:
+            first = prospects[0]
+            text += f", here {first.name}"
+            text += f", which {first.why}" if first.why else ""
+    elif raised:
         text += "; it is new here, and the last place is for such"
     return text + "."

@@ -20,6 +20,7 @@ CROWD = "crowd"  # what many chose, beside what the scorer says of a newcomer
 SCALE, START = "scale", "start"  # scorer's own score = scale * what its trees say + start
 ANSWERED = "answered"  # how often it is answered when it is shown
 FOLLOWED = "followed"  # what answers have taught of taste since the training
+RAISED = "raised"  # what the person themselves asked for more of
 LATER = "later"  # what keeps the pages of a slate in order
 
 

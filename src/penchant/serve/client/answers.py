@@ -9,11 +9,13 @@ from penchant.types import (
     Explanation,
     Interest,
     Item,
+    Profile,
     Reason,
     Recommendation,
     Release,
     Slate,
     Status,
+    Window,
 )
 
 if TYPE_CHECKING:
@@ -64,14 +66,24 @@ def explanation(data: Mapping[str, Any]) -> Explanation:
     )
 
 
-def interests(data: Sequence[Mapping[str, Any]]) -> tuple[Interest, ...]:
-    """Return the named interests of a person."""
-    return tuple(
+def profile(data: Mapping[str, Any]) -> Profile:
+    """Return what a person is interested in."""
+    interests = (
         Interest(
-            one["name"], float(one["strength"]), float(one["trend"]), tuple(one["evidence"] or ())
+            one["name"],
+            float(one["strength"]),
+            float(one["trend"]),
+            tuple(one["evidence"]),
+            one["kind"],
+            one["adjusted"],
         )
-        for one in data
+        for one in data["interests"]
     )
+    windows = (
+        Window(one["name"], float(one["sure"]), one["turned"], tuple(one["interests"]))
+        for one in data["windows"]
+    )
+    return Profile(tuple(interests), tuple(windows), tuple(data["gone"]))
 
 
 def item(data: Mapping[str, Any]) -> Item:

@@ -11,12 +11,12 @@ from penchant.ingest.intake import Counts
 from penchant.measure.reports import Report, TrainReport
 from penchant.serve.client import answers, parcels, training
 from penchant.serve.client.connection import Connection
+from penchant.serve.client.people import LOAD, People
 from penchant.serve.client.problems import Conflict, NotFound, NotOverHttp
 from penchant.serve.client.questions import check_columns, clock, ids, one_id, question
 from penchant.types import (
     Event,
     Explanation,
-    Interest,
     InvalidInput,
     Item,
     Release,
@@ -33,12 +33,9 @@ if TYPE_CHECKING:
 
 PEOPLE = 200  # in one question of recommend_many
 ITEMS = 25  # in one question of items, which stands in the address: 2 kB of one pass everywhere
-# Seconds for the answer where the service takes its time: it encodes texts of items, answers many,
-# reads snapshots whole.
-LOAD = 300.0
 
 
-class Client:
+class Client(People):
     """The recommender behind the service at `url`. Safe for threads; close it, or use `with`.
 
     The verbs are those of `penchant.Engine`, with the same arguments and answers, and raise the
@@ -220,12 +217,6 @@ class Client:
             found += (answers.item(one) for one in data["items"])
         return tuple(found)
 
-    def interests(self, user_id: str, *, now: Moment = None) -> tuple[Interest, ...]:
-        """Return the person's interests by name, strongest first, with trend and evidence."""
-        params = {"user_id": one_id(user_id, "user_id"), "now": clock(now)}
-        data = self._connection.ask("GET", "/v1/users/interests", harmless=True, params=params)
-        return answers.interests(data["interests"])
-
     def explain(self, slate: Slate | str, item_id: str) -> Explanation:
         """Return why an item stood in a slate; a slate's id is enough. It must have been logged."""
         return self._explained(slate, {"item_id": one_id(item_id, "item_id")})[0]
@@ -285,28 +276,6 @@ class Client:
     def undo(self, event_id: str) -> bool:
         """Return whether the event was there; every answer is then as if it had never been."""
         return bool(self._gone("/v1/events", "event_id", event_id))
-
-    def forget(self, user_id: str) -> int:
-        """Return how many events of the person were removed, with all else that is theirs."""
-        return self._gone("/v1/users", "user_id", user_id)
-
-    def merge(self, user_id: str, *, into: str) -> int:
-        """Return how many events of a visitor now belong to `into`, who it turned out to be."""
-        data = self._connection.ask(
-            "POST",
-            "/v1/users/merge",
-            harmless=False,
-            params={"user_id": one_id(user_id, "user_id")},
-            body={"into": one_id(into, "user_id")},
-        )
-        return int(data["moved"])
-
-    def export(self, user_id: str) -> dict[str, Any]:
-        """Return everything the engine holds about a person, as plain data."""
-        params = {"user_id": one_id(user_id, "user_id")}
-        return dict(
-            self._connection.ask("GET", "/v1/users", harmless=True, params=params, timeout=LOAD)
-        )
 
     def backup(self, target: str | Path, *, key: bool = True) -> NoReturn:
         """Raise NotOverHttp: a backup is made where the shelf lies."""
@@ -382,12 +351,6 @@ class Client:
             return self._similar(item_id, more, float(data["now"]), so_far)
 
         return answers.slate({**data, "recommendations": left}, further, shown)
-
-    def _gone(self, path: str, name: str, given: str) -> int:
-        data = self._connection.ask(
-            "DELETE", path, harmless=False, params={name: one_id(given, name)}
-        )
-        return int(data["removed"])
 
 
 def _nothing(slate: Slate, k: int) -> Slate:

@@ -1,4 +1,4 @@
-"""Commands that ask: recommend, rank, similar, interests."""
+"""Commands that ask: recommend, rank, similar."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ User = Annotated[str, typer.Argument(metavar="USER", help="The person's id.")]
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (recommend, rank, similar, interests):
+    for command in (recommend, rank, similar):
         app.command()(command)
 
 
@@ -133,36 +133,6 @@ def similar(
         for r in slate
     ]
     terminal.answer({"item_id": item, "items": data}, shown)
-
-
-def interests(
-    shelf: Shelf, user: User, now: Now = None, url: Url = None, json: Json = False
-) -> None:
-    """Print what a person is interested in by name, how strongly, and which way it goes."""
-    terminal = Terminal(json)
-    with opened(shelf, url, terminal) as engine:
-        found = engine.interests(user, now=moment(now))
-    told = captions(shelf, url, [item for one in found for item in one.evidence])
-    shown = table("interest", "share", "", "this week", "from")
-    strongest = max((one.strength for one in found), default=1.0)
-    for one in found:
-        bar = "█" * max(1, round(20 * one.strength / strongest))
-        arrow = "▲" if one.trend > 0.005 else "▼" if one.trend < -0.005 else "·"
-        evidence = ", ".join(dict.fromkeys(told[item].title for item in one.evidence))
-        shown.add_row(
-            one.name, f"{one.strength:.0%}", bar, f"{arrow} {100 * one.trend:+.0f} points", evidence
-        )
-    data = [
-        {
-            "name": one.name,
-            "strength": one.strength,
-            "trend": one.trend,
-            "evidence": list(one.evidence),
-        }
-        for one in found
-    ]
-    nothing = f"Nothing is known of what {user!r} wants: no event of theirs names an item."
-    terminal.answer({"user_id": user, "interests": data}, shown if found else nothing)
 
 
 def reasons(

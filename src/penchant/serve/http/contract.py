@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from penchant.serve.http import experimenting, operating, people, recommending, recording
+from penchant.serve.http import (
+    experimenting,
+    interests,
+    operating,
+    people,
+    recommending,
+    recording,
+)
 from penchant.serve.http.catalogue import SHOWN
 from penchant.serve.http.reception import Route
 
@@ -22,6 +29,7 @@ def routes() -> tuple[Route, ...]:
         *recommending.routes(),
         *others,
         *SHOWN,
+        *interests.routes(),
         *people.routes(),
         *operating.routes(),
         *experimenting.routes(),

@@ -138,7 +138,18 @@ EXPORT: dict[str, Any] = {
 }
 INTERESTS: dict[str, Any] = {
     "user_id": "u1",
-    "interests": [{"name": "western", "strength": 0.7, "trend": 0.1, "evidence": ["i9", "i3"]}],
+    "interests": [
+        {
+            "name": "western",
+            "strength": 0.7,
+            "trend": 0.1,
+            "evidence": ["i9", "i3"],
+            "kind": "category",
+            "adjusted": "",
+        }
+    ],
+    "windows": [{"name": "session", "sure": 0.4, "turned": 0.8, "interests": ["western"]}],
+    "gone": [],
 }
 TRAINING: dict[str, Any] = {
     "state": "training",

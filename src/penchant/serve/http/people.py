@@ -1,4 +1,4 @@
-"""Routes about a person: interests, what is held, forgetting, who a visitor turned out to be."""
+"""Routes about a person: what is held, forgetting, who a visitor turned out to be."""
 
 from __future__ import annotations
 
@@ -9,28 +9,9 @@ from starlette.responses import Response
 
 from penchant.serve.http import examples, parameters
 from penchant.serve.http.bodies import JSON, one_object
-from penchant.serve.http.call import ID, Call, members, moment
+from penchant.serve.http.call import ID, Call, members
 from penchant.serve.http.problems import Problem
 from penchant.serve.http.reception import Reception, Route
-
-
-async def interests(reception: Reception, call: Call) -> Response:
-    """Answer what a person is interested in."""
-    call.known("user_id", "now")
-    user, now = call.identity("user", of="user_id"), moment(call.one("now"))
-    return await reception.answer(
-        lambda: orjson.dumps(
-            {"user_id": user, "interests": reception.engine.interests(user, now=now)}
-        )
-    )
-
-
-async def interests_beside(reception: Reception, call: Call) -> Response:
-    """Answer the query form; without a query the path is that of a person with this id."""
-    if any(name == "user_id" for name, _ in call.pairs):
-        return await interests(reception, call)
-    call.request.path_params["user"] = "interests"
-    return await export(reception, call)
 
 
 async def export(reception: Reception, call: Call) -> Response:
@@ -96,16 +77,6 @@ def routes() -> tuple[Route, ...]:
         answer="Forgotten",
         example={"removed": 12},
     )
-    interested = replace(
-        exported,
-        path="/users/{user}/interests",
-        handler=interests,
-        summary="Interests of a person",
-        about="What they want now by name, strongest first, with trend and evidence.",
-        answer="Interests",
-        example=examples.INTERESTS,
-        parameters=(parameters.USER, parameters.NOW),
-    )
     merged = replace(
         forgotten,
         method="POST",
@@ -120,13 +91,6 @@ def routes() -> tuple[Route, ...]:
     )
     beside = (parameters.USER_QUERY,)
     return (
-        replace(
-            interested,
-            path="/users/interests",
-            handler=interests_beside,
-            summary="Interests of a person, the id in the query",
-            parameters=(parameters.USER_QUERY, parameters.NOW),
-        ),
         replace(
             merged,
             path="/users/merge",
@@ -147,6 +111,5 @@ def routes() -> tuple[Route, ...]:
             summary="Forget a person, the id in the query",
             parameters=beside,
         ),
-        interested,
         merged,
     )

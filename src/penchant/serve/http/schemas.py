@@ -229,13 +229,34 @@ class Interest(Closed):
     strength: float
     trend: float
     evidence: list[str]
+    kind: str
+    adjusted: Literal["", "mute", "raise"]
+
+
+class Window(Closed):
+    """Where an interest points over a stretch of time, how sure that is, and how far it turned."""
+
+    name: Literal["session", "week", "all"]
+    sure: float
+    turned: float | None
+    interests: list[str]
 
 
 class Interests(Closed):
-    """What a person is interested in, strongest first."""
+    """What a person is interested in, strongest first; `gone` is what they adjusted once."""
 
     user_id: str
     interests: list[Interest]
+    windows: list[Window]
+    gone: list[str]
+
+
+class AdjustRequest(Closed):
+    """What a person changes about one of their interests."""
+
+    interest: str
+    to: Literal["mute", "raise", "delete", "restore"] = "mute"
+    now: When | None = None
 
 
 class Export(Open):
@@ -363,7 +384,8 @@ class Ready(Closed):
 
 MODELS: tuple[type[BaseModel], ...] = (
     *(Problem, Item, User, Link, Event, Counts, Removed, Forgotten, Moved, Slate),
-    *(RecommendRequest, RankRequest, BatchRequest, BatchAnswer, Interests, Export, MergeRequest),
+    *(RecommendRequest, RankRequest, BatchRequest, BatchAnswer, Interests, AdjustRequest),
+    *(Export, MergeRequest),
     *(
         CatalogueItem,
         CatalogueItems,
