@@ -39,6 +39,7 @@ from numbered import (
     vectors,
     view,
 )
+from penchant.interests.concepts import Concepts
 from penchant.interests.state import State
 from penchant.language.searchable import Searchable
 from penchant.learn.config import ProjectionConfig
@@ -48,6 +49,7 @@ from penchant.learn.sources.sequence import SequenceConfig
 from penchant.learn.view import View
 from penchant.recall.asked import Asked
 from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.expansion import Expansion
 from penchant.recall.gather import Recall
 from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical
@@ -56,6 +58,7 @@ from penchant.recall.popularity import Popularity
 from penchant.recall.source import Scores, Source
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
+from penchant.store.expansions import Kept
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Query
 
@@ -63,7 +66,7 @@ SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
 SOURCES = (
     "linear", "factors", "sequence", "sequence_text", "after", "together", "text",
-    "tuned", "trending_1d", "trending_7d", "trending_30d", "fresh", "lexical", "asked",
+    "tuned", "trending_1d", "trending_7d", "trending_30d", "fresh", "expansion", "lexical", "asked",
 )  # fmt: skip
 ASKED = "a western with dust and a train"
 
@@ -116,7 +119,17 @@ class World:
             vectors=Vectors(self.view.vectors if text is None else text),
             recent=nobody if diary is None else diary.recent,
             worded=(lexical(), asked()),
+            live=(self.proposed(catalogue),),
         )
+
+    def proposed(self, catalogue: ItemColumns | None) -> Expansion:
+        """Return the source of what people may come to like: for all of them, films of space."""
+        columns = self.view.columns if catalogue is None else catalogue
+        ahead = [{"name": "space", "weight": 1.0, "why": "", "by": "graph"}]
+        kept = Kept(NOW - 400 * DAY, "s1", "", {"prospects": ahead}, vectors()[NUMBER["s2"]])
+        texts = Vectors(self.view.vectors)
+        known = Popularity(self.view.items, self.view.times)
+        return Expansion(lambda user: (kept, None), Concepts(columns), texts, known, "s1")
 
 
 def lexical() -> Lexical:

@@ -32,9 +32,11 @@ from penchant.rank.pipeline import order
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
 from penchant.rank.scorers.fusion import Fusion
 from penchant.rank.scorers.newcomer import ForNewcomers
+from penchant.rank.scorers.raised import ForRaised
 from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage
+from penchant.rank.widening import Widening
 from penchant.recall.popularity import Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates
@@ -112,6 +114,7 @@ def told() -> Feedback:
     return feedback
 
 
+MAKERS["raised"] = (ForRaised, lambda grown: ForRaised(Fusion()))
 MAKERS["answers"] = (
     ForAnswers,
     lambda grown: ForAnswers(Fusion(), told(), Vectors(vectors())),
@@ -124,6 +127,7 @@ RERANKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
         Exploration,
         lambda grown: Exploration(told(), popularity(), Vectors(vectors())),
     ),
+    "widening": (Widening, lambda grown: Widening(lambda query: 2)),
 }
 
 

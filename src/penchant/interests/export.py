@@ -16,13 +16,15 @@ ALL, EVER = 2**31 - 1, float(2**40)
 def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
     """Return the attributes, events and links of a person; `user` is -1 for somebody unknown.
 
-    With them `shown`, the slates they were given, and `kept_aside`, rows about them that were not
-    believed. Times are seconds; `user_id` is the id that was asked for, whatever pseudonym the log
-    keeps.
+    With them `shown`, the slates they were given, `prospects`, what they were believed to come to
+    like, and `kept_aside`, rows about them that were not believed. Times are seconds; `user_id` is
+    the id that was asked for, whatever pseudonym the log keeps.
     """
     if user < 0:
-        nothing: dict[str, Any] = {"attributes": {}, "events": [], "links": [], "shown": []}
-        return {"user_id": user_id, **nothing, "kept_aside": _kept_aside(store, user_id)}
+        none = dict.fromkeys(("events", "links", "shown", "prospects"), ())
+        held: dict[str, Any] = {name: list(rows) for name, rows in none.items()}
+        aside = _kept_aside(store, user_id)
+        return {"user_id": user_id, "attributes": {}, **held, "kept_aside": aside}
     events = store.log.history(user, ALL, EVER)
     shown = list(store.impressions.of(user))
     items = np.unique(np.concatenate([events.items, *(one.items for one in shown)]))
@@ -32,6 +34,7 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
     name = people["user_id"][0]
     if name is None:  # forgotten, or merged, since their number was looked up
         return export(store, user_id, -1)
+    kept = store.expansions.get(user)
     links = store.people.links()
     # By the id itself, too: whoever was not known when a link came is in it by that.
     ends = (links[end].is_in([name, user_id]) for end in ("head", "tail"))
@@ -70,6 +73,7 @@ def export(store: Store, user_id: str, user: int) -> dict[str, Any]:
             }
             for one in shown
         ],
+        "prospects": [] if kept is None else kept.content["prospects"],
         "kept_aside": _kept_aside(store, name),
     }
 

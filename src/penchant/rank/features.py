@@ -21,8 +21,10 @@ from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Floats, Query
 
-OF_WINDOWS = tuple(f"{window}_{figure}" for figure in ("sure", "turned") for window in NAMES)
-NEAR_WINDOWS = tuple(f"{window}_near" for window in NAMES)
+# The last session and the week: what all of a history points at told trees nothing but noise.
+WINDOWS = NAMES[:2]
+OF_WINDOWS = tuple(f"{window}_{figure}" for figure in ("sure", "turned") for window in WINDOWS)
+NEAR_WINDOWS = tuple(f"{window}_near" for window in WINDOWS)
 ITEM = (
     "popular_1d",
     "popular_7d",
@@ -143,7 +145,7 @@ class FeatureBuilder:
             moment = self._popularity.moment(query.now, query.n_items)
             row[6] = np.log1p(moment.counts(liked.items[-20:])[-1]).mean()
         if pointed is not None:
-            row[7:10], row[10:13] = pointed.sure, pointed.turned
+            row[7:9], row[9:11] = pointed.sure[:2], pointed.turned[:2]
         return row
 
     def _match(
@@ -174,7 +176,7 @@ class FeatureBuilder:
                 out[5] = np.add.reduce(near) / len(near)
                 np.maximum.reduce(near, out=out[6])
             if pointed is not None:
-                np.matmul(pointed.directions, self._vectors.rows(items).T, out=out[7:10])
+                np.matmul(pointed.directions[:2], self._vectors.rows(items).T, out=out[7:9])
 
 
 def category_shares(

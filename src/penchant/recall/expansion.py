@@ -62,8 +62,6 @@ class Expansion:
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return scores of the items of proposed concepts; None where nothing was proposed."""
-        if query.user < 0 or query.text is not None:
-            return None
         kept, _ = self._kept(query)
         ahead = untouched(kept, state, self._concepts)
         if kept is None or not ahead:

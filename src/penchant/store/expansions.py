@@ -70,7 +70,7 @@ class Expansions:
         """Return what is kept of a person, and what expansions have earned, in one read."""
         rows = self._database.tuples(self._get_with, person=int(user))
         found = {int(row[0]): _kept(row[1:]) for row in rows}
-        return found.get(int(user)), found.get(EARNED)
+        return None if user < 0 else found.get(int(user)), found.get(EARNED)
 
     def put(self, user: int, kept: Kept) -> None:
         """Keep this in the place of what was kept of a person; it is on disk soon."""

@@ -41,6 +41,8 @@ CONTRACT = {
     "GET /v1/users/{user}/interests",
     "POST /v1/users/interests",
     "POST /v1/users/{user}/interests",
+    "POST /v1/users/prospects",
+    "POST /v1/users/{user}/prospects",
     "DELETE /v1/users/history",
     "DELETE /v1/users/{user}/history",
     "POST /v1/users/merge",

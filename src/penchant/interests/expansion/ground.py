@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from penchant.interests.concepts import Concepts
+from penchant.interests.concepts import Concepts, Learned
 from penchant.interests.graph import Graph
 from penchant.interests.state import State
 from penchant.interests.windows import windows
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.whitening import Whitening
+from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Mask
@@ -77,3 +78,23 @@ class Ground:
             items = self.concepts.bearing(concept)
             allowed[concept] = bool(live[items[items < len(live)]].any())
         return allowed
+
+
+def open_ground(
+    folder: Artefacts, snapshot: str, columns: ItemColumns, encoder: Encoder | None = None
+) -> Ground | None:
+    """Return the ground of a snapshot, None where it was made without a vocabulary.
+
+    Of items that came since, what the catalogue says is known, and no vector.
+    """
+    learned = Learned.load(folder)
+    if learned is None:
+        return None
+    vectors, whitening = Vectors(), None
+    if folder.has("text.mean.npy"):
+        vectors = Vectors(folder.array("text.vectors"))
+        mean, matrix = (np.asarray(folder.array(f"text.{part}")) for part in ("mean", "matrix"))
+        whitening = Whitening(mean, matrix)
+    concepts = Concepts(columns, learned)
+    graph = Graph.load(folder)
+    return Ground(snapshot, columns, concepts, graph, vectors, encoder, whitening)

@@ -72,7 +72,6 @@ CAUSES = {
     "affinity": TASTE,
     "session_near": TASTE,
     "week_near": TASTE,
-    "all_near": TASTE,
     "trending": POPULAR,
     "popular": POPULAR,
     "slope": "rising",

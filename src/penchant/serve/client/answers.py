@@ -10,6 +10,7 @@ from penchant.types import (
     Interest,
     Item,
     Profile,
+    Prospect,
     Reason,
     Recommendation,
     Release,
@@ -83,7 +84,11 @@ def profile(data: Mapping[str, Any]) -> Profile:
         Window(one["name"], float(one["sure"]), one["turned"], tuple(one["interests"]))
         for one in data["windows"]
     )
-    return Profile(tuple(interests), tuple(windows), tuple(data["gone"]))
+    prospects = (
+        Prospect(one["name"], float(one["weight"]), one["why"], one["by"])
+        for one in data["prospects"]
+    )
+    return Profile(tuple(interests), tuple(windows), tuple(prospects), tuple(data["gone"]))
 
 
 def item(data: Mapping[str, Any]) -> Item:

@@ -41,6 +41,13 @@ class People:
         )
         return answers.profile(data)
 
+    def expand(self, user_id: str, *, now: Moment = None) -> Profile:
+        """Return the person's interests, with `prospects` that are worked out anew where due."""
+        params = {"user_id": one_id(user_id, "user_id"), "now": clock(now)}
+        path = "/v1/users/prospects"
+        data = self._connection.ask("POST", path, harmless=True, params=params, timeout=LOAD)
+        return answers.profile(data)
+
     def withdraw(self, user_id: str, item_id: str) -> int:
         """Return how many of the person's events with an item were taken out of their history."""
         params = {"user_id": one_id(user_id, "user_id"), "item_id": one_id(item_id, "item_id")}

@@ -27,12 +27,20 @@ def register(app: typer.Typer) -> None:
 
 
 def interests(
-    shelf: Shelf, user: User, now: Now = None, url: Url = None, json: Json = False
+    shelf: Shelf,
+    user: User,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Work out first what they may come to like.")
+    ] = False,
+    now: Now = None,
+    url: Url = None,
+    json: Json = False,
 ) -> None:
     """Print what a person is interested in by name, how strongly, and which way it goes."""
     terminal = Terminal(json)
     with opened(shelf, url, terminal) as engine:
-        found = engine.interests(user, now=moment(now))
+        asked = engine.expand if expand else engine.interests
+        found = asked(user, now=moment(now))
     _show(terminal, shelf, url, user, found)
 
 
@@ -94,6 +102,7 @@ def _show(terminal: Terminal, shelf: Path, url: str | None, user: str, found: Pr
             "user_id": user,
             "interests": [asdict(one) for one in found],
             "windows": [asdict(one) for one in found.windows],
+            "prospects": [asdict(one) for one in found.prospects],
             "gone": list(found.gone),
         },
         *parts,
@@ -110,5 +119,8 @@ def _pointed(found: Profile) -> Iterator[RenderableType]:
             f"{_WINDOWS[one.name]}: {', '.join(one.interests)} (sure {one.sure:.2f}{turned})",
             style="dim",
         )
+    for prospect in found.prospects[:3]:
+        why = f" ({prospect.why})" if prospect.why else ""
+        yield Text(f"may come to like: {prospect.name}{why}", style="dim")
     if found.gone:
         yield Text(f"no longer in the catalogue: {', '.join(found.gone)}", style="dim")

@@ -134,6 +134,7 @@ EXPORT: dict[str, Any] = {
     ],
     "links": [],
     "shown": [],
+    "prospects": [],
     "kept_aside": [],
 }
 INTERESTS: dict[str, Any] = {
@@ -149,6 +150,7 @@ INTERESTS: dict[str, Any] = {
         }
     ],
     "windows": [{"name": "session", "sure": 0.4, "turned": 0.8, "interests": ["western"]}],
+    "prospects": [{"name": "samurai", "weight": 1.0, "why": "goes with western", "by": "graph"}],
     "gone": [],
 }
 TRAINING: dict[str, Any] = {

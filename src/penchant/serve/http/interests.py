@@ -52,6 +52,13 @@ async def adjust(reception: Reception, call: Call) -> Response:
     return await reception.body(call, use)
 
 
+async def expand(reception: Reception, call: Call) -> Response:
+    """Work out what a person may come to like."""
+    call.known("user_id", "now")
+    user, now = call.identity("user", of="user_id"), moment(call.one("now"))
+    return await reception.load(lambda: _told(user, reception.engine.expand(user, now=now)))
+
+
 async def withdraw(reception: Reception, call: Call) -> Response:
     """Take an item out of a person's history."""
     call.known("user_id", "item_id")
@@ -75,7 +82,12 @@ async def withdraw_beside(reception: Reception, call: Call) -> Response:
 
 
 def _told(user: str, found: Profile) -> bytes:
-    said = {"interests": found.interests, "windows": found.windows, "gone": found.gone}
+    said = {
+        "interests": found.interests,
+        "windows": found.windows,
+        "prospects": found.prospects,
+        "gone": found.gone,
+    }
     return orjson.dumps({"user_id": user, **said})
 
 
@@ -109,6 +121,16 @@ def routes() -> tuple[Route, ...]:
             "more of this": {"interest": "western", "to": "raise"},
         },
         parameters=(parameters.USER,),
+    )
+    expanded = replace(
+        interested,
+        method="POST",
+        path="/users/{user}/prospects",
+        scope="write",
+        handler=expand,
+        summary="Work out what a person may come to like",
+        about="The background does this by itself; whoever cannot wait asks for it. Done again "
+        "only where the person changed enough.",
     )
     withdrawn = replace(
         interested,
@@ -144,7 +166,14 @@ def routes() -> tuple[Route, ...]:
             summary="Take an item out of a person's history, both ids in the query",
             parameters=(beside, parameters.ITEM_QUERY),
         ),
+        replace(
+            expanded,
+            path="/users/prospects",
+            summary="Work out what a person may come to like, the id in the query",
+            parameters=(beside, parameters.NOW),
+        ),
         interested,
         changed,
+        expanded,
         withdrawn,
     )

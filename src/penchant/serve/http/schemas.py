@@ -242,12 +242,22 @@ class Window(Closed):
     interests: list[str]
 
 
+class Prospect(Closed):
+    """What a person may come to like and never had: how much that is believed, why, and by whom."""
+
+    name: str
+    weight: float
+    why: str
+    by: str
+
+
 class Interests(Closed):
     """What a person is interested in, strongest first; `gone` is what they adjusted once."""
 
     user_id: str
     interests: list[Interest]
     windows: list[Window]
+    prospects: list[Prospect]
     gone: list[str]
 
 
@@ -267,6 +277,7 @@ class Export(Open):
     events: list[dict[str, Any]]
     links: list[dict[str, Any]]
     shown: list[dict[str, Any]]
+    prospects: list[dict[str, Any]]
     kept_aside: list[dict[str, Any]]
 
 

@@ -100,7 +100,10 @@ def main() -> int:
 
 def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
     """Do what is due until `ended`."""
+    from penchant.interests.expansion.expanding import InterestsConfig
+    from penchant.serve.service import expanding as expansion
     from penchant.serve.service.control import Control
+    from penchant.serve.service.expanding import Expansions
     from penchant.serve.service.watching import EVERY, Watching
     from penchant.store.lock import Held
     from penchant.store.open import open_store
@@ -122,6 +125,9 @@ def run(plan: Plan, telemetry: Telemetry, ended: threading.Event) -> None:
                         closing(Watching(plan.shelf, plan.url, telemetry.found))
                     )
                     duties.append(Duty("watch", EVERY, watching))
+                    interests = store.settings.section("interests", InterestsConfig)
+                    expanding = stack.enter_context(closing(Expansions(store, interests)))
+                    duties.append(Duty("expansion", expansion.EVERY, expanding))
                     _log.info("learning here", extra={"fields": {"every": plan.learn_every}})
                 except Held:
                     if not said:
