@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ import polars as pl
 from penchant.evaluate.simulate import shelf
 from penchant.evaluate.simulate.portraits import PORTRAITS, Portrait
 from penchant.evaluate.simulate.truth import Truth, draw_truth
-from penchant.evaluate.simulate.viewers import draw_viewers
+from penchant.evaluate.simulate.viewers import Drift, draw_viewers
 from penchant.evaluate.simulate.visits import DAY, plan_visits, walk
 from penchant.types import Event, InvalidInput
 
@@ -151,17 +151,22 @@ def simulate(
     n_events: int = 30_000,
     days: float = 365.0,
     start: float = START,
+    drift: Drift = "any",
 ) -> Simulation:
     """Return the demo shelf with simulated viewers: the same seed gives the same world.
 
-    `n_events` is met within a few per cent. `start` (seconds) is rounded down to midnight; about
-    one film in seven joins the shelf during the period, the others were there before it.
+    A quarter of the viewers turn to another genre: to any, or, where `drift` is "latent", to one
+    that is like the one they love and that they were faintly inclined to all along. `n_events` is
+    met within a few per cent. `start` (seconds) is rounded down to midnight; about one film in
+    seven joins the shelf during the period, the others were there before it.
     """
     if n_users < 1 or n_events < 0 or not 14 <= days <= 3660:
         raise InvalidInput(
             f"expected at least 1 viewer, 0 events and 14 to 3660 days; got {n_users} viewers, "
             f"{n_events} events, {days} days"
         )
+    if drift not in get_args(Drift):
+        raise InvalidInput(f"drift is one of {', '.join(get_args(Drift))}; got {drift!r}")
     start = float(np.floor(start / DAY) * DAY)
     end = start + days * DAY
     # Streams of their own: more events leave the same viewers with the same tastes.
@@ -177,7 +182,7 @@ def simulate(
         start - of_films.uniform(1.0, 720.0, len(item_ids)) * DAY,
     )
     released = np.floor(released / DAY) * DAY
-    viewers = draw_viewers(n_users, facets, of_viewers)
+    viewers = draw_viewers(n_users, facets, of_viewers, drift)
     truth = draw_truth(item_ids, facets, viewers, released, (start, end), of_films)
     visits = plan_visits(truth, round(n_events / _PER_VISIT), of_visits)
     rows = walk(truth, visits, of_acts)

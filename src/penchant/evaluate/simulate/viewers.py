@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,12 @@ from penchant.evaluate.simulate.shelf import Facets, Reals
 LATENT = 4
 """How many traits a film and a viewer have that no text tells of."""
 
+Drift = Literal["any", "latent"]
+"""To which tastes viewers turn: to any, or to one that was in them all along, if faintly."""
+
 _TURNING = 0.25
+# How much less than later somebody acts on what they will turn to, and how near it is to the rest.
+_FAINT, _NEAR = 0.35, 4.0
 _LATE = 0.3
 _AGES = ("18-34", "35-54", "55+")
 # A portrait has to be recognised in ten lines of a terminal.
@@ -60,8 +65,9 @@ class Viewers:
         return len(self.ids)
 
 
-def draw_viewers(n: int, shelf: Facets, rng: np.random.Generator) -> Viewers:
+def draw_viewers(n: int, shelf: Facets, rng: np.random.Generator, drift: Drift = "any") -> Viewers:
     """Return n viewers: the named ones first, the others drawn around films of the shelf."""
+    near = _affinity(shelf) if drift == "latent" else None
     named = PORTRAITS[:n]
     tastes = np.zeros((n, 2, len(shelf.names)))
     turned = np.full(n, np.inf)
@@ -71,7 +77,7 @@ def draw_viewers(n: int, shelf: Facets, rng: np.random.Generator) -> Viewers:
         if u < len(named):
             tastes[u], turned[u], turns[u] = _as_portrayed(named[u], shelf)
         else:
-            tastes[u], turned[u], turns[u] = _drawn(shelf, rng)
+            tastes[u], turned[u], turns[u] = _drawn(shelf, rng, near)
             if np.isfinite(turned[u]):
                 joined[u] = 0.0
     joined[: len(named)] = [portrait.joined for portrait in named]
@@ -118,8 +124,23 @@ def _favourite(taste: Taste) -> str:
     return max(genres, key=lambda name: genres[name])
 
 
-def _drawn(shelf: Facets, rng: np.random.Generator) -> tuple[Reals, float, tuple[str, str] | None]:
-    """Return the weights before and after, the time of the turn, and what it is from and to."""
+def _affinity(shelf: Facets) -> Reals:
+    """Return float64[n_genres, n_genres]: how alike genres are by the themes of their films."""
+    films = shelf.holds[:, shelf.of_kind("genre")]
+    themes = films.T @ shelf.holds[:, shelf.of_kind("theme")]
+    themes /= np.maximum(films.sum(axis=0)[:, None], 1.0)
+    themes /= np.maximum(np.linalg.norm(themes, axis=1, keepdims=True), 1e-9)
+    return np.asarray(themes @ themes.T)
+
+
+def _drawn(
+    shelf: Facets, rng: np.random.Generator, near: Reals | None = None
+) -> tuple[Reals, float, tuple[str, str] | None]:
+    """Return the weights before and after, the time of the turn, and what it is from and to.
+
+    With `near` (how alike genres are) whoever turns does so to a genre like the one they love, and
+    was faintly inclined to it before.
+    """
     genres = shelf.of_kind("genre")
     # By the root of their number of films: drama is everywhere, space opera is somebody's all.
     spread = np.sqrt(shelf.holds[:, genres].sum(axis=0))
@@ -133,7 +154,14 @@ def _drawn(shelf: Facets, rng: np.random.Generator) -> tuple[Reals, float, tuple
     before = lasting + _devotion(int(first), shelf, rng)
     if rng.random() >= _TURNING:
         return np.stack([before, before]), np.inf, None
-    after = lasting + _devotion(int(other), shelf, rng)
+    if near is not None:
+        likely = spread * np.exp(_NEAR * near[np.flatnonzero(genres == first)[0]])
+        likely[np.isin(genres, (first, second, disliked))] = 0.0
+        other = rng.choice(genres, p=likely / likely.sum())
+    devotion = _devotion(int(other), shelf, rng)
+    if near is not None:
+        before = before + _FAINT * devotion
+    after = lasting + devotion
     names = (shelf.names[first][1], shelf.names[other][1])
     return np.stack([before, after]), float(rng.uniform(0.35, 0.85)), names
 
