@@ -14,7 +14,7 @@ from pathlib import Path
 
 import penchant
 from penchant.ingest.items import read_items
-from penchant.language.generator import Generator
+from penchant.language.generator import composer, endpoint
 
 ANSWERS = Path(__file__).with_name("support_answers.jsonl")
 KNOWN, SESSION = 0.5, 1800.0  # a probability; seconds in which a turn belongs to the one before
@@ -67,13 +67,13 @@ if __name__ == "__main__":
         options.add_argument(f"--{name}", default=default)
     chosen, visitor, items = options.parse_args(), os.urandom(8).hex(), ()
     made = (chosen.generator, chosen.model, os.environ.get("GENERATOR_KEY"))
-    desk = Desk(chosen.shelf, generator=Generator(*made) if chosen.generator else None)
+    asked = composer.Composer(endpoint.Endpoint(*made)) if chosen.generator else None
+    desk, hint = Desk(chosen.shelf, generator=asked), "\n  (1, 2 or 3: that was it; or ask on)"
     sys.stdin.reconfigure(errors="replace")  # a byte that is no UTF-8 must not end the talk
-    hint = "" if chosen.ask else "\n  (1, 2 or 3: that was it; or ask on)"
     for said in [chosen.ask] if chosen.ask else map(str.strip, sys.stdin):
         if said in map(str, range(1, len(items) + 1)):
             desk.accept(visitor, items[int(said) - 1].item_id)
             print(items[int(said) - 1].description)
         elif said:
             _, items, _ = found = desk.ask(visitor, said)
-            print(desk.reply(*found) + (hint if items else ""))
+            print(desk.reply(*found) + (hint if items and not chosen.ask else ""))

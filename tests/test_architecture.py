@@ -26,6 +26,7 @@ CONTRACTS = {
     "store/catalogue.py": "Catalogue",
     "store/people.py": "People",
     "language/encoder/encoder.py": "Encoder",
+    "language/generator/generator.py": "Generator",
     "language/heads/head.py": "Head",
     "recall/source.py": "Source",
     "rank/stage.py": "Stage",

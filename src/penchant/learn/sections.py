@@ -15,6 +15,7 @@ from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
 from penchant.interests.expansion.expanding import InterestsConfig
 from penchant.language.encoder.open import EncoderConfig
+from penchant.language.generator.open import GeneratorConfig
 from penchant.language.media.config import MediaConfig
 from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
@@ -31,6 +32,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "encoder": EncoderConfig,
     "text": TextConfig,
     "media": MediaConfig,
+    "generator": GeneratorConfig,
     "privacy": PrivacyConfig,
     "cleaning": CleaningConfig,
     "recall": RecallConfig,

@@ -245,6 +245,15 @@ def test_doctor_names_every_address(tmp_path: Path) -> None:
         pass
     told = machine("doctor", tmp_path)
     assert [row["address"] for row in told["addresses"]] == ["https://vectors.example:8443/v1"]
+    (tmp_path / "penchant.toml").write_text(
+        '[generator]\nurl = "https://user:secret@words.example/v1"\nmodel = "m"\n'
+    )
+    (row,) = machine("doctor", tmp_path)["addresses"]
+    assert row["address"] == "https://words.example/v1"
+    assert row["what"].startswith("names of interests and public texts of items; never ids")
+    (tmp_path / "penchant.toml").write_text('[generator]\nurl = "https://words.example/v1"\n')
+    sick = json.loads(run("doctor", tmp_path, "--json").stdout)
+    assert any("has a url and no model" in one for one in sick["wrong"])
 
 
 def test_a_shelf_that_is_not_there(tmp_path: Path) -> None:

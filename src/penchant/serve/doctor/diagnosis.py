@@ -8,11 +8,11 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import func, make_url, select
 
@@ -32,6 +32,8 @@ from penchant.language.encoder.exported import cache_home, standing
 from penchant.language.encoder.open import EncoderConfig
 from penchant.language.encoder.sentence import SentenceEncoder
 from penchant.language.encoder.weights import DEFAULT, WeightsMissing, is_folder
+from penchant.language.generator.endpoint import shown
+from penchant.language.generator.open import GeneratorConfig, open_generator
 from penchant.language.template import TextConfig
 from penchant.learn.sections import checked
 from penchant.rank.answer.loading import open_media
@@ -75,12 +77,16 @@ def diagnose(directory: Path | None, url: str | None) -> Diagnosis:
     except SettingsError:
         config = EncoderConfig()
     _encoder(found, config)
+    writer = GeneratorConfig()
+    with suppress(SettingsError):  # said already
+        writer = settings.section("generator", GeneratorConfig)
+    _generator(found, writer)
     watched = WatchConfig()
     try:
         watched = served(settings)["watch"]
     except SettingsError as error:
         found.wrong.append(str(error))
-    found.addresses = list(addresses(config, url, watched))
+    found.addresses = list(addresses(config, url, watched, writer))
     place = directory if directory is not None else Path.cwd()
     usage = shutil.disk_usage(place if place.exists() else Path.cwd())
     found.disk = {"free": usage.free, "total": usage.total}
@@ -119,7 +125,7 @@ def versions() -> Iterable[tuple[str, str]]:
 
 
 def addresses(
-    config: EncoderConfig, url: str | None, watched: WatchConfig
+    config: EncoderConfig, url: str | None, watched: WatchConfig, writer: GeneratorConfig
 ) -> Iterable[dict[str, str]]:
     """Yield every address that data, or a question about it, can be sent to."""
     if url is not None:
@@ -128,9 +134,8 @@ def addresses(
             "what": "everything: the tables lie there",
         }
     if config.endpoint:
-        parts = urlsplit(config.endpoint)
         yield {
-            "address": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            "address": shown(config.endpoint),
             "what": "texts of items, searches and reviews, to be turned into vectors",
         }
     elif config.model != "none" and _from_hub(config):
@@ -138,11 +143,14 @@ def addresses(
             "address": os.environ.get("HF_ENDPOINT", "the Hugging Face hub"),
             "what": f"the name {config.model!r}, once, to download it; no data",
         }
-
-    if watched.webhook:
-        parts = urlsplit(watched.webhook)
+    if writer.url:
         yield {
-            "address": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}",
+            "address": shown(writer.url),
+            "what": "names of interests and public texts of items; never ids or events of people",
+        }
+    if watched.webhook:
+        yield {
+            "address": shown(watched.webhook),
             "what": "findings of the watch over the log, "
             + ("with ids of people" if watched.people else "without ids of people"),
         }
@@ -174,6 +182,14 @@ def _encoder(found: Diagnosis, config: EncoderConfig) -> None:
         found.wrong.append(str(error))
     else:
         found.encoder["state"] = "ready"
+
+
+def _generator(found: Diagnosis, config: GeneratorConfig) -> None:
+    """Say where the settings of the generator do not fit together; nothing is asked."""
+    try:
+        open_generator(config)
+    except Error as error:
+        found.wrong.append(str(error))
 
 
 def _texts(found: Diagnosis, store: Store, settings: Settings) -> None:
