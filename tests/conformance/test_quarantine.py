@@ -63,6 +63,7 @@ def test_rows_an_older_version_kept_are_known_too(store: Store, place: Place) ->
         # As the first version left it.
         connection.execute(text("DROP INDEX quarantine_by_digest"))
         connection.execute(text("DROP INDEX events_said"))
+        connection.execute(text("DROP TABLE expansions"))
         connection.execute(text("ALTER TABLE quarantine DROP COLUMN digest"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     store.close()

@@ -66,9 +66,9 @@ def run(
     """Train in this process without publishing; return the outcome and where it lies."""
     with open_store(folder) as store:
         view, _, _ = open_view(store)
-    target = tmp_path / "target"
-    training = Training(view, raw, made, lambda step, value: None)
-    return training.run(target, tmp_path / "workspace"), target
+        target = tmp_path / "target"
+        training = Training(view, raw, made, lambda step, value: None)
+        return training.run(target, tmp_path / "workspace"), target
 
 
 def test_a_report_says_what_was_learned_and_measured(learned) -> None:
@@ -204,11 +204,11 @@ def test_text_makes_a_source_an_affinity_and_a_whitening(shelf: Path, tmp_path: 
 def test_progress_is_told_step_by_step(shelf: Path, tmp_path: Path) -> None:
     with open_store(shelf) as store:
         view, raw, offset = open_view(store)
-    assert raw is None
-    assert offset == 528
-    told: list[tuple[str, float]] = []
-    training = Training(view, None, config(), lambda step, value: told.append((step, value)))
-    training.run(tmp_path / "target", tmp_path / "workspace")
+        assert raw is None
+        assert offset == 528
+        told: list[tuple[str, float]] = []
+        training = Training(view, None, config(), lambda step, value: told.append((step, value)))
+        training.run(tmp_path / "target", tmp_path / "workspace")
     assert {step for step, _ in told} >= {"linear_taste", "ranker rows"}
     assert all(np.isfinite(value) for _, value in told)
 

@@ -55,7 +55,7 @@ def test_a_row_is_read_into_columns() -> None:
     assert columns.category[1] == -1
     assert columns.released[:2].tolist() == [np.inf, 3 * DAY]
     assert columns.retired[:2].tolist() == [False, True]
-    assert columns.tags_of(0) == ("slow",)
+    assert columns.tags_of(0) == ("slow", "film", "slow")
     assert columns.tags_of(1) == ()
 
 

@@ -36,7 +36,8 @@ def windows(state: State, rows: Floats) -> Windows:
     """Return the windows of a state whose events have the item vectors `rows` float32[n, d].
 
     Of each window the sum of strength times vector, |h| / (sum of |strength| + 2) being how sure it
-    is. Rows of NaN, of items without a text, add nothing.
+    is. Rows of NaN, of items without a text, add nothing. A window without a wish points nowhere:
+    what somebody turned down only says where not to go.
     """
     known = np.isfinite(rows[:, 0]) if len(rows) else np.zeros(0, dtype=np.bool_)
     times, strengths = state.times[known], state.strengths[known]
@@ -44,6 +45,7 @@ def windows(state: State, rows: Floats) -> Windows:
     for at, now in enumerate((state.now, state.now - DAY)):
         weights[3 * at : 3 * at + 3] = held(times, now)
     weights *= strengths
+    weights[~(weights > 0).any(axis=1)] = 0.0
     sums = weights @ rows[known] if len(times) else np.zeros((6, rows.shape[1]), dtype=np.float32)
     lengths = np.sqrt(np.einsum("wd,wd->w", sums, sums))
     units = sums / np.maximum(lengths, 1e-9)[:, None]

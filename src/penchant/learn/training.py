@@ -20,7 +20,6 @@ from penchant.interests.state import State
 from penchant.language.whitening import Whitening
 from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
-from penchant.learn.interests import learning as interests
 from penchant.learn.outcome import Outcome
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
@@ -156,6 +155,9 @@ class Training:
             self._shrink(folder)
             self._lap("refit")
             before = None if incumbent is None else incumbent.folder
+            # scipy is asked for before any training: importing this file must not need it.
+            from penchant.learn.interests import learning as interests
+
             found = interests.learn(view, folder, begin=begin, before=before, seed=config.seed)
             self._lap("interests")
         return Outcome(

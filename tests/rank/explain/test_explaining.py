@@ -239,12 +239,12 @@ def test_an_item_that_was_given_its_place_is_told_so(engine) -> None:
     with open_store(engine.directory) as store:
         found = store.impressions.get(slate.id)
     assert found is not None
-    assert found.notes["raised"] == []
+    assert found.notes["raised"] == {}
     record = found.__class__(
         **{
             **{name: getattr(found, name) for name in found.__slots__},
             "slate_id": "raised",
-            "notes": {**found.notes, "raised": [int(found.items[3])]},
+            "notes": {**found.notes, "raised": {str(int(found.items[3])): "opening"}},
         }
     )
     engine._store.impressions.add(record)

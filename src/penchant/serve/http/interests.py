@@ -140,6 +140,7 @@ def routes() -> tuple[Route, ...]:
         handler=withdraw,
         summary="Take an item out of a person's history",
         about="Their events with the item are undone: answers are as if they had never been.",
+        statuses=(404,),
         answer="Forgotten",
         example={"removed": 2},
         parameters=(parameters.USER, parameters.ITEM_QUERY),

@@ -9,10 +9,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 import penchant
-from penchant.serve.http import problems, schemas
+from penchant.serve.http import problems
 from penchant.serve.http.bodies import JSON, LINES
 from penchant.serve.http.keys import HEADER
 from penchant.serve.http.reception import Parameter, Route
+from penchant.serve.http.schemas.models import MODELS
 
 _REF = "#/components/schemas/"
 _ABOUT = """
@@ -73,7 +74,7 @@ def document(routes: Iterable[Route], *, keyed: bool) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     _, found = models_json_schema(
-        [(model, "validation") for model in schemas.MODELS], ref_template=_REF + "{model}"
+        [(model, "validation") for model in MODELS], ref_template=_REF + "{model}"
     )
     made: dict[str, Any] = found["$defs"]
     return {name: _plain(schema) for name, schema in sorted(made.items())}
