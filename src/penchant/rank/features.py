@@ -127,7 +127,7 @@ class FeatureBuilder:
 
     def _windows(self, state: State) -> Windows | None:
         """Return where the person's interest points, None where no text tells."""
-        if not self._vectors.dimension or not len(state.items):
+        if not self._vectors.dimension or not len(state.liked):
             return None
         return windows(state, self._vectors.rows(state.items))
 
