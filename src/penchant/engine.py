@@ -226,13 +226,14 @@ class Engine:
         self._profiles.adjust(user_id, interest, to, moment(now))
         return self.interests(user_id, now=now)
 
-    def expand(self, user_id: str, *, now: Moment = None) -> Profile:
+    def expand(self, user_id: str, *, now: Moment = None, local: bool = False) -> Profile:
         """Return the person's interests, with `prospects` that are worked out anew where due.
 
         A service does this in the background (section `interests`); whoever embeds the engine calls
-        it when a person has done something, beside their requests.
+        it when a person has done something, beside their requests: a generator may take its time,
+        and with `local` none is asked.
         """
-        self._profiles.expand(user_id, moment(now))
+        self._profiles.expand(user_id, moment(now), local=local)
         return self.interests(user_id, now=now)
 
     def withdraw(self, user_id: str, item_id: str) -> int:

@@ -148,8 +148,11 @@ def test_whoever_can_say_nothing_says_so(ground: Ground) -> None:
 class Says:
     """An expander that proposes what it is told to."""
 
+    remote = False
+
     def __init__(self, name: str, *concepts: int) -> None:
-        self.name, self._concepts = name, concepts
+        self.name = self.id = name
+        self._concepts = concepts
 
     def expand(self, mine: Portrait, most: int) -> Expansion:
         made = (
@@ -213,7 +216,7 @@ def test_what_was_proposed_and_then_wished_for_was_taken(ground, store) -> None:
     made.person(3, state(["w1", "w2"]))
     store.expansions.flush()
     made.person(3, state(["w1", "w2", "w4"]))
-    made.close()
+    made.keep()
     store.expansions.flush()
     kept = store.expansions.get(EARNED)
     assert kept is not None

@@ -59,6 +59,7 @@ def tell(step: str, value: float) -> None:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
+    from penchant.language.generator.open import GeneratorConfig, open_generator
     from penchant.learn import tracking
     from penchant.learn.effort import LearnSection, derive
     from penchant.learn.release.encoding import settle
@@ -94,6 +95,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                     tracker=tracker,
                     shelf=store.directory,
                     sizes=store.settings.section("recall", RecallConfig),
+                    generator=open_generator(store.settings.section("generator", GeneratorConfig)),
                 )
                 with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
                     incumbent = open_incumbent(store, view, target)

@@ -17,6 +17,7 @@ import numpy as np
 
 from penchant.interests.history import LAST
 from penchant.interests.state import State
+from penchant.language.generator.generator import Generator
 from penchant.language.whitening import Whitening
 from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
@@ -73,7 +74,7 @@ class Training:
     """Carries the view, the configuration and where progress is told, from step to step.
 
     `tracker` is where curves are logged, `shelf` the directory where a search can be resumed,
-    `sizes` how large the tables that serve may be.
+    `sizes` how large the tables that serve may be, `generator` who names clusters of items.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Training:
         tracker: Tracker | None = None,
         shelf: Path | None = None,
         sizes: RecallConfig | None = None,
+        generator: Generator | None = None,
     ) -> None:
         self.config = config
         self.tell = tell
         self.tracker = Tracker() if tracker is None else tracker
         self.shelf = shelf
         self.sizes = sizes
+        self.generator = generator
         self.ranker = config.ranker
         self.whitening = None
         if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
@@ -158,7 +161,14 @@ class Training:
             # scipy is asked for before any training: importing this file must not need it.
             from penchant.learn.interests import learning as interests
 
-            found = interests.learn(view, folder, begin=begin, before=before, seed=config.seed)
+            found = interests.learn(
+                view,
+                folder,
+                begin=begin,
+                before=before,
+                seed=config.seed,
+                generator=self.generator,
+            )
             self._lap("interests")
         return Outcome(
             events=len(view),

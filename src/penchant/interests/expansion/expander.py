@@ -12,7 +12,11 @@ from penchant.types import Error, Floats
 
 
 class CannotExpand(Error):
-    """What an expander raises that has nothing to say of anybody now: others are asked."""
+    """What an expander raises that has nothing to say now, at the cost of `tokens`."""
+
+    def __init__(self, message: str, tokens: int = 0) -> None:
+        super().__init__(message)
+        self.tokens = tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,14 @@ class Expansion:
     """Proposals, best first, and the vector v_i' float32[d] in the space of item vectors.
 
     The vector is empty where nothing says where it points. `tokens` and `seconds` are what it cost.
+    `left_out` are the names of those who were not asked, or failed.
     """
 
     proposals: tuple[Proposal, ...]
     vector: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     tokens: int = 0
     seconds: float = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 class Expander(Protocol):
@@ -47,6 +53,16 @@ class Expander(Protocol):
     @property
     def name(self) -> str:
         """What proposals of this expander are signed with."""
+        ...
+
+    @property
+    def id(self) -> str:
+        """Its name, and what else changes what it says of the same portrait."""
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether it asks somebody who may take their time: never while a person waits."""
         ...
 
     def expand(self, portrait: Portrait, most: int) -> Expansion:

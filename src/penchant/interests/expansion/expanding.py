@@ -24,6 +24,8 @@ from penchant.interests.state import DAY, State
 from penchant.store.expansions import EARNED, Expansions, Kept
 from penchant.types import Prospect
 
+AGAIN = 3600.0  # seconds, after which whoever failed is asked again
+
 
 class InterestsConfig(BaseModel):
     """Section `interests`: what people may come to like is worked out in the background.
@@ -64,30 +66,44 @@ class Expanding:
             mixture.earned = Earned.read(known.content)
 
     def person(
-        self, user: int, state: State, changes: Mapping[str, Adjustment] | None = None
+        self,
+        user: int,
+        state: State,
+        changes: Mapping[str, Adjustment] | None = None,
+        *,
+        local: bool = False,
     ) -> Done:
         """Expand a person who changed enough or whose expansion is stale; tell what was done.
 
-        What they muted is not proposed. Nothing is kept of somebody without wishes.
+        What they muted is not proposed. Nothing is kept of somebody without wishes. With `local` no
+        generator is asked: it is the next time that this is called without.
         """
         if not len(state.liked):
             return Done(False, "no wishes")
         mine = portrait(state, self.ground)
-        mark, before = digest(mine, self.ground), self._kept.get(user)
-        fresh = before is not None and state.now - before.time < self._config.stale_days * DAY
-        if fresh and before is not None and before.digest == mark:
+        mark = digest(mine, self.ground, self._mixture.id)
+        before = self._kept.get(user)
+        if before is not None and before.digest == mark and not self._due(before, state.now, local):
             return Done(False, "unchanged")
         try:
-            made = self._mixture.expand(mine, self._config.prospects)
+            made = self._mixture.expand(mine, self._config.prospects, local=local)
         except CannotExpand as error:
-            return Done(False, str(error))
-        if before is not None:
-            self._count(before, mine)  # each proposal once: it is replaced now
+            return Done(False, str(error), error.tokens)
+        if before is not None and before.digest != mark:
+            self._count(before, mine)  # each proposal once: others are made now
         said = self._content(made, mine, changes or {})
+        if made.left_out:
+            said["again"] = state.now + (0.0 if local else AGAIN)
         self._kept.put(user, Kept(state.now, self.ground.snapshot, mark, said, made.vector))
         return Done(True, tokens=made.tokens, seconds=made.seconds)
 
-    def close(self) -> None:
+    def _due(self, before: Kept, now: float, local: bool) -> bool:
+        """Return whether what is kept of the same portrait is to be made again."""
+        if now - before.time >= self._config.stale_days * DAY:
+            return True
+        return not local and now >= float(before.content.get("again", np.inf))
+
+    def keep(self) -> None:
         """Keep what was counted."""
         now, empty = 0.0, np.zeros(0, dtype=np.float32)
         self._kept.put(EARNED, Kept(now, "", "", self._mixture.earned.plain(), empty))

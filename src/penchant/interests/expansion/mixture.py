@@ -83,22 +83,32 @@ class Mixture:
         self.expanders = tuple(expanders)
         self.earned = Earned() if earned is None else earned
 
-    def expand(self, portrait: Portrait, most: int) -> Expansion:
+    @property
+    def id(self) -> str:
+        """Who is asked."""
+        return ", ".join(one.id for one in self.expanders)
+
+    def expand(self, portrait: Portrait, most: int, *, local: bool = False) -> Expansion:
         """Return the proposals of all expanders as one; whoever fails is left out.
 
-        A proposal is signed by whoever gave it most. Raises CannotExpand where nobody says a word.
+        With `local` nobody is asked who may take their time. A proposal is signed by whoever gave
+        it most. Raises CannotExpand where nobody says a word.
         """
         began = time.perf_counter()
         total: dict[int, float] = defaultdict(float)
         best: dict[int, tuple[float, Proposal]] = {}
         vectors: list[Floats] = []
         tokens = 0
-        failed: list[str] = []
+        failed: dict[str, str] = {}
         for expander in self.expanders:
+            if local and expander.remote:
+                failed[expander.name] = "not asked now"
+                continue
             try:
                 said = expander.expand(portrait, most)
             except Error as error:
-                failed.append(f"{expander.name}: {error}")
+                failed[expander.name] = str(error)
+                tokens += int(getattr(error, "tokens", 0))
                 continue
             tokens += said.tokens
             rate = self.earned.rate(expander.name)
@@ -109,14 +119,16 @@ class Mixture:
                     best[one.concept] = weight, one
             if len(said.vector):
                 vectors.append(rate * said.vector)
-        for reason in failed:
-            _log.debug("left out: %s", reason)
+        reasons = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        if reasons:
+            _log.debug("left out: %s", reasons)
         if not total:
-            raise CannotExpand("; ".join(failed) or "no expander proposes anything")
+            raise CannotExpand(reasons or "no expander proposes anything", tokens)
         ranked = sorted(total, key=lambda concept: (-total[concept], concept))[:most]
         top = total[ranked[0]]
         proposals = tuple(
             replace(best[concept][1], weight=total[concept] / top) for concept in ranked
         )
         mixed = np.sum(vectors, axis=0) if vectors else np.zeros(0, dtype=np.float32)
-        return Expansion(proposals, unit(mixed), tokens, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Expansion(proposals, unit(mixed), tokens, seconds, tuple(failed))

@@ -23,7 +23,8 @@ class Reading:
     texts go with which. Its vector v_i' is that of the sentence and of their wishes.
     """
 
-    name = "encoder"
+    name = id = "encoder"
+    remote = False
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

@@ -21,7 +21,8 @@ class Walking:
     is measured against how often anybody does (`Graph.surprising`).
     """
 
-    name = "graph"
+    name = id = "graph"
+    remote = False
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,9 @@ FEWEST, MOST = 6, 200
 LEAST = 12  # items that are placed, below which there are no clusters
 SAME = 0.5  # of the items of two clusters, from which on they are the same one
 TYPICAL = 0.25  # of the items of a cluster that bear what it is called by
+TITLES = 12  # that a generator is told of a cluster
 COMMON = 0.03  # of all titles; a word that more of them hold is no name
+Ask = Callable[[Sequence[str], Sequence[str]], str | None]
 _WORD = re.compile(r"[^\W\d_][^\W_]{3,}|[\u3400-\u9fff]{2,}")
 
 
@@ -81,13 +83,15 @@ def named(
     wanted: np.ndarray,
     taken: set[str],
     before: Mapping[str, set[int]] | None = None,
+    ask: Ask | None = None,
 ) -> list[str]:
     """Return a name for each cluster, none of them in `taken` (folded) and no two the same.
 
     `about` are the names of what each item bears, `wanted` float[n] how often each was wanted, and
-    `before` the clusters of the snapshot before: name -> items. Others are called by what sets them
-    apart most, p log(p / q) with p the share of its items that bear a name or have a word in their
-    title, q that of all (class-based tf-idf in other words), else by their most wanted item.
+    `before` the clusters of the snapshot before: name -> items. Others are called what `ask` says
+    to their most wanted titles and typical words, else by what sets them apart most, p log(p / q)
+    with p the share of its items that bear a name or have a word in their title, q that of all
+    (class-based tf-idf in other words), else by their most wanted item.
     """
     kept = _kept(found, before or {})
     taken = {*taken, *(folded(name) for name in kept.values())}
@@ -101,7 +105,11 @@ def named(
         name = kept.get(cluster)
         if name is None:
             items = np.flatnonzero(found.of == cluster).tolist()
-            name = _unlike(taken, _ways(items, about, titles, wanted, shares))
+            terms = _typical(items, about, titles, shares)
+            first = [titles[item] for item in sorted(items, key=lambda item: -float(wanted[item]))]
+            said = ask([title for title in first if title][:TITLES], terms) if ask else None
+            ways = _ways(terms, first[:3])
+            name = said if said and folded(said) not in taken else _unlike(taken, ways)
             taken.add(folded(name))
         names.append(name)
     return names
@@ -112,14 +120,13 @@ def _terms(item: int, about: Sequence[Sequence[str]], titles: Sequence[str]) -> 
     return spoken | set(about[item])
 
 
-def _ways(
+def _typical(
     items: Sequence[int],
     about: Sequence[Sequence[str]],
     titles: Sequence[str],
-    wanted: np.ndarray,
     shares: Counter[str],
 ) -> list[str]:
-    """Return ways to call a cluster, the best first."""
+    """Return what sets a cluster apart, the most typical first."""
     n, size = max(1, len(titles)), max(1, len(items))
     counts = Counter(term for item in items for term in _terms(item, about, titles))
     typical = [
@@ -129,11 +136,13 @@ def _ways(
         and count >= max(2, TYPICAL * size)
         and count / size > 1.5 * shares[term] / n
     ]
-    terms = [term for _, term in sorted(typical, key=lambda one: (-one[0], one[1]))]
+    return [term for _, term in sorted(typical, key=lambda one: (-one[0], one[1]))]
+
+
+def _ways(terms: Sequence[str], shown: Sequence[str]) -> list[str]:
+    """Return ways to call a cluster by its typical terms and most wanted titles, best first."""
     # A word that a longer name holds says nothing more.
     said = [t for t in terms if not any(t != o and t in folded(o) for o in terms)][:4]
-    first = sorted(items, key=lambda item: -float(wanted[item]))[:3]
-    shown = [titles[item] or "" for item in first]
     ways = [" & ".join(said[:m]) for m in range(1, len(said) + 1)][1:2] if len(said) > 1 else said
     best = f"like {shown[0]}" if shown and shown[0] else ""
     if ways and best:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from penchant.interests.concepts import Learned
+from penchant.language.generator.generator import Generator
+from penchant.learn.interests.naming import Naming
 from penchant.learn.interests.relations import relate
 from penchant.learn.interests.vocabulary import clusters_of, vocabulary
 from penchant.learn.view import Triple, View
@@ -21,23 +23,27 @@ def learn(
     begin: float,
     before: Path | None = None,
     seed: int = 0,
+    generator: Generator | None = None,
 ) -> dict[str, Any]:
     """Write the concepts of a catalogue and their graph into `folder`; return a report of both.
 
     `begin` is the moment from which on it is looked at what people turned to, `before` the folder
-    of the snapshot before: what its clusters are called goes on.
+    of the snapshot before: what its clusters are called goes on. `generator` names new ones.
     """
 
     def links() -> Iterable[Sequence[Triple]]:
         return () if view.links is None else view.links()
 
     known = None if before is None else Learned.load(Artefacts(before))
-    learned = vocabulary(view, links(), clusters_of(known), seed)
+    naming = None if generator is None else Naming(generator)
+    learned = vocabulary(view, links(), clusters_of(known), seed, naming)
     learned.save(folder)
     graph, mix = relate(view, learned, links(), begin=begin, seed=seed)
     graph.save(folder)
     return {
         "concepts": dict(Counter(learned.kinds)),
+        "named": 0 if naming is None else naming.named,
+        "tokens": 0 if naming is None else naming.tokens,
         "edges": len(graph.to),
         "people": mix.people,
         "shared": mix.shared,

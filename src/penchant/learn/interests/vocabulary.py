@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from penchant.interests.concepts import GIVEN, Kind, Learned, folded
-from penchant.learn.interests.clusters import clusters, named
+from penchant.learn.interests.clusters import Ask, clusters, named
 from penchant.learn.interests.factors import factors, wishes
 from penchant.learn.interests.phrases import phrases
 from penchant.learn.interests.values import collect
@@ -21,11 +21,12 @@ def vocabulary(
     links: Iterable[Sequence[Triple]] = (),
     before: Mapping[str, set[int]] | None = None,
     seed: int = 0,
+    ask: Ask | None = None,
 ) -> Learned:
     """Return what the items of a view are about, by name.
 
     `links` are triples in parts; `before` the clusters of the snapshot before, whose names go on:
-    name -> item numbers.
+    name -> item numbers; `ask` names new ones, where it can, by titles and typical words.
     """
     columns, n = view.columns, view.n_items
     values = collect(columns, links)
@@ -52,7 +53,7 @@ def vocabulary(
                 about[item].append(name)
         counts = np.asarray(wanted.sum(axis=0)).ravel()
         taken = {*map(folded, names), *values.hidden}
-        of_clusters = named(found, about, columns.titles[:n], counts, taken, before)
+        of_clusters = named(found, about, columns.titles[:n], counts, taken, before, ask)
         width = found.centres.shape[1]
         centres = np.full((len(names), width), np.nan, dtype=np.float32)
         centres = np.concatenate((centres, found.centres))

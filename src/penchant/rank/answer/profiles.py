@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from difflib import get_close_matches
+from functools import cached_property
 from typing import get_args
 
 from penchant.ingest.admission import Admission
@@ -13,8 +14,11 @@ from penchant.interests.expansion.expanding import Done, Expanding, InterestsCon
 from penchant.interests.expansion.mixture import Mixture
 from penchant.interests.expansion.open import expanders
 from penchant.interests.profile import profile
+from penchant.language.generator.guarded import Guarded
+from penchant.language.generator.open import GeneratorConfig, open_generator
 from penchant.rank.answer.asking import Asking, UnknownItem
 from penchant.rank.answer.replica import Replica
+from penchant.rank.answer.served import Served
 from penchant.store.expansions import Kept
 from penchant.store.open import Store
 from penchant.types import Adjust, Event, InvalidInput, Profile
@@ -46,25 +50,37 @@ class Profiles:
         ahead = prospects(self._kept(user_id, now))
         return profile(state, served.columns, served.concepts, served.vectors, changes, ahead)
 
-    def expand(self, user_id: str, now: float) -> Done:
-        """Work out what a person may come to like, if they changed enough since it was last."""
+    def expand(self, user_id: str, now: float, *, local: bool = False) -> Done:
+        """Work out what a person may come to like, if they changed enough since it was last.
+
+        With `local` no generator is asked, and nobody waits for one.
+        """
         self._store.check(writing=True)
         served, state = self._asking.state(user_id, now)
         user = self._asking.user(user_id)
         changes = self._asking.changes(user, now)
         if user < 0:
             return Done(False, "nobody is known by this id")
+        expanding = self._open(served)
+        state = adjusted(state, changes, served.concepts)
+        done = expanding.person(user, state, changes, local=local)
+        if done.expanded:
+            expanding.keep()
+            self._store.expansions.flush()
+        return done
+
+    @cached_property
+    def _generator(self) -> Guarded | None:
+        return open_generator(self._store.settings.section("generator", GeneratorConfig))
+
+    def _open(self, served: Served) -> Expanding:
+        """Return who expands on what is served."""
         with self._guard:
             if self._expanding is None or self._expanding.ground.snapshot != served.snapshot:
                 ground = served.ground()
-                self._expanding = Expanding(
-                    ground, Mixture(expanders(ground)), self._store.expansions, self._config
-                )
-            done = self._expanding.person(user, adjusted(state, changes, served.concepts), changes)
-            if done.expanded:
-                self._expanding.close()
-                self._store.expansions.flush()
-        return done
+                mixture = Mixture(expanders(ground, self._generator))
+                self._expanding = Expanding(ground, mixture, self._store.expansions, self._config)
+            return self._expanding
 
     def _kept(self, user_id: str, now: float) -> Kept | None:
         """Return what is kept of what a person may come to like, as of a moment."""

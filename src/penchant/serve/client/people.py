@@ -41,8 +41,11 @@ class People:
         )
         return answers.profile(data)
 
-    def expand(self, user_id: str, *, now: Moment = None) -> Profile:
-        """Return the person's interests, with `prospects` that are worked out anew where due."""
+    def expand(self, user_id: str, *, now: Moment = None, local: bool = False) -> Profile:
+        """Return the person's interests, with `prospects` that are worked out anew where due.
+
+        A service asks its generator in the background only, whatever `local` is.
+        """
         params = {"user_id": one_id(user_id, "user_id"), "now": clock(now)}
         path = "/v1/users/prospects"
         data = self._connection.ask("POST", path, harmless=True, params=params, timeout=LOAD)

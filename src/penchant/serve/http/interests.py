@@ -56,7 +56,12 @@ async def expand(reception: Reception, call: Call) -> Response:
     """Work out what a person may come to like."""
     call.known("user_id", "now")
     user, now = call.identity("user", of="user_id"), moment(call.one("now"))
-    return await reception.load(lambda: _told(user, reception.engine.expand(user, now=now)))
+
+    def work() -> bytes:
+        # A generator is asked in the background only: nobody here waits for one.
+        return _told(user, reception.engine.expand(user, now=now, local=True))
+
+    return await reception.load(work)
 
 
 async def withdraw(reception: Reception, call: Call) -> Response:

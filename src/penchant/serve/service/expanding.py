@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from penchant.interests.history import MOST, read
 from penchant.language.encoder.cache import CachedEncoder
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.encoder.open import EncoderConfig, open_encoder, own_encoder
+from penchant.language.generator.guarded import Guarded
+from penchant.language.generator.open import GeneratorConfig, open_generator
 from penchant.rank.answer.loading import VECTORS
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
@@ -51,6 +54,7 @@ class Expansions:
         self._kinds = Kinds.from_settings(store.settings)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._generator = self._open()
         self._offset = store.log.last()
         self._waiting: OrderedDict[int, None] = OrderedDict()
         self._turn = 0  # the number of the next person who did nothing lately
@@ -99,9 +103,8 @@ class Expansions:
         ground = open_ground(folder, snapshot.id, self._columns, encoder)
         if ground is None:
             return 0
-        expanding = Expanding(
-            ground, Mixture(expanders(ground)), self._store.expansions, self._config
-        )
+        mixture = Mixture(expanders(ground, self._generator))
+        expanding = Expanding(ground, mixture, self._store.expansions, self._config)
         done: list[Done] = []
         now = self._clock()
         for user in people:
@@ -110,13 +113,15 @@ class Expansions:
             done.append(self._person(expanding, user, now))
         expanded = [one for one in done if one.expanded]
         if expanded:
-            expanding.close()
-            fields = {
+            expanding.keep()
+            fields: dict[str, Any] = {
                 "people": len(expanded),
                 "looked_at": len(done),
                 "tokens": sum(one.tokens for one in expanded),
                 "seconds": round(sum(one.seconds for one in expanded), 2),
             }
+            if self._generator is not None:
+                fields["generator"] = self._generator.state()
             _log.info("expanded", extra={"fields": fields})
         return len(expanded)
 
@@ -154,6 +159,13 @@ class Expansions:
             if self._turn % count == 0:
                 break
         return people
+
+    def _open(self) -> Guarded | None:
+        try:
+            return open_generator(self._store.settings.section("generator", GeneratorConfig))
+        except Error as error:
+            _log.warning("expansion without a generator: %s", error)
+            return None
 
     def _encoder(self, snapshot: Snapshot) -> Encoder | None:
         config = self._store.settings.section("encoder", EncoderConfig)
