@@ -1,4 +1,4 @@
-"""The generator as an expander: what it is told, what of its answer is kept, and what is refused."""
+"""The generator as an expander: what it is told, what is kept of its answer, and what refused."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def million(chat: Chat, body: dict[str, Any]) -> None:
     chat.begin()
     chat.piece({"content": '{"proposals": ['})
     for n in range(1_000_000):
-        chat.piece({"content": '{"concept": "item %d"},' % n})
+        chat.piece({"content": f'{{"concept": "item {n}"}},'})
 
 
 def failing(chat: Chat, body: dict[str, Any]) -> None:
