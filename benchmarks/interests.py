@@ -11,13 +11,15 @@ for what came later. At each request the person is expanded, then asked for, the
 "new" are the targets that bear a broad concept (a category or a cluster of the engine's own
 vocabulary) which the person had never touched; Recall@20 is of those, over the requests that have
 any, where each arm fills 20 places: the most popular items of concepts never touched (decayed by
-half in 30 days), the engine as it is, the engine with nothing but items of concepts never touched,
-and the items of the at most ten concepts that each expander proposes, in the order of the engine.
+half in 30 days), the engine without expansion, the same with nothing but items of concepts never
+touched, and the items of the at most 20 concepts that each expander proposes (ten: "of ten"), in
+the order of that engine; "chance" are concepts drawn from those never touched. The mixture learns
+from what people take as it goes. "with" and "without" are slates of ten as they are shown.
 
 In `demo` a quarter of the viewers drift to tastes that they had faintly all along. "latent" is the
 share of the genres that a viewer really likes which each expander had named before the viewer's
-first film of that genre, a proposal naming a genre where half of its films are of it; beside it
-what as many concepts drawn at random from those never touched would have named.
+first film of that genre, among ten proposals, each naming a genre where half of its films are of
+it; beside it what ten concepts drawn from those never touched would have named.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ import penchant
 from accuracy import clicks, trained
 from bar import protocol
 from penchant.evaluate.simulate import Simulation, simulate
-from penchant.interests.expansion.expander import CannotExpand, Expander
-from penchant.interests.expansion.mixture import Mixture
+from penchant.interests.expansion.expander import CannotExpand, Expander, Expansion, Proposal
+from penchant.interests.expansion.ground import Ground
 from penchant.interests.expansion.open import expanders
 from penchant.interests.expansion.portrait import Portrait, portrait
 from penchant.measure.intervals import paired
@@ -49,6 +51,7 @@ from penchant.rank.answer.asking import Question
 from penchant.serve.demo.story import unled
 
 PLACES, K = 20, 10
+CONCEPTS, TOLD = 20, 10  # that are proposed, and of those the ones that a person is told of
 DAY = 86_400
 FIFTH = 0.2
 
@@ -99,6 +102,22 @@ def opened(p: Any, name: str, seed: int) -> Task:
     return Task(name, items, events.filter(before), moments, set(range(len(moments))), world)
 
 
+class Chance:
+    """Proposes any of the concepts that a person never touched."""
+
+    name = id = "chance"
+    remote = False
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground, self._rng = ground, np.random.default_rng(0)
+
+    def expand(self, portrait: Portrait, most: int) -> Expansion:
+        """Return concepts drawn at random."""
+        may = self._ground.proposable()
+        ahead = self._rng.permutation(np.flatnonzero(may & ~portrait.touched[: len(may)]))
+        return Expansion(tuple(Proposal(int(one), 1.0) for one in ahead[:most]))
+
+
 class Walk:
     """One shelf, walked: figures by arm, one value a request, with who was asked for."""
 
@@ -110,7 +129,10 @@ class Walk:
         served = engine._replica.follow()
         self.ground = served.ground()
         single = expanders(self.ground)
-        self.arms: list[Expander] = [*single, Mixture(single)]
+        # The mixture learns from what people take, as a service does: its weights are those of the
+        # expansions that `engine.expand` has made so far.
+        mixture = engine._profiles._open(served)._mixture
+        self.arms: list[Expander] = [*single, Chance(self.ground), mixture]
         self.recall: dict[str, list[float]] = defaultdict(list)
         self.whose: list[str] = []
         self.slates: dict[str, list[list[int]]] = defaultdict(list)
@@ -154,20 +176,28 @@ class Walk:
         )[2]
         order = np.argsort(-np.where(allowed & bears, popular, -1.0), kind="stable")[:PLACES]
         self._found("popular in new concepts", order.tolist(), new)
-        self._found("engine", self._top(question, PLACES), new)
-        self._found(
-            "engine in new concepts", self._top(question, PLACES, allowed=allowed & bears), new
-        )
+        plain = replace(question.query.policy, widen=0)
+        self._found("engine", self._top(question, PLACES, policy=plain), new)
+        only = self._top(question, PLACES, policy=plain, allowed=allowed & bears)
+        self._found("engine in new concepts", only, new)
         for arm in self.arms:
             try:
-                made = arm.expand(mine, 10)
+                made = arm.expand(mine, CONCEPTS)
             except CannotExpand:
                 self._found(arm.name, [], new)
+                self._found(f"{arm.name} of ten", [], new)
                 continue
-            mask = allowed & self._bearing([one.concept for one in made.proposals])
-            self._found(arm.name, self._top(question, PLACES, allowed=mask), new)
+            for name, most in ((arm.name, CONCEPTS), (f"{arm.name} of ten", TOLD)):
+                mask = allowed & self._bearing([one.concept for one in made.proposals[:most]])
+                top = self._top(question, PLACES, policy=plain, allowed=mask)
+                self._found(name, top, new)
             self.seconds[arm.name].append(made.seconds)
             self.tokens[arm.name].append(made.tokens)
+
+    def weights(self) -> dict[str, float]:
+        """Return what share of the proposals of each expander is believed to be taken."""
+        earned = self.engine._profiles._open(self.engine._replica.follow())._mixture.earned
+        return {arm.name: round(earned.rate(arm.name), 4) for arm in self.arms[:-2]}
 
     def _latent(self, user: str, basket: list[str], mine: Portrait) -> None:
         """Note of each genre that the viewer likes and now first turns to, who had named it."""
@@ -190,7 +220,7 @@ class Walk:
                     >= len(concepts.bearing(one))
                 ]
                 for arm in self.arms:
-                    made = {one.concept for one in arm.expand(mine, 10).proposals}
+                    made = {one.concept for one in arm.expand(mine, TOLD).proposals}
                     self.latent[arm.name].append(bool(made & set(names)))
                     missed = comb(len(ahead) - len(names), len(made)) / comb(len(ahead), len(made))
                     self.by_chance[arm.name].append(1.0 - missed)
@@ -292,6 +322,7 @@ def measured(p: Any, name: str, seed: int, limit: int) -> dict[str, Any]:
             }
             for arm, found in walk.latent.items()
         },
+        "weights": walk.weights(),
         "milliseconds_per_person": {
             arm: round(1000 * float(np.median(values)), 2) for arm, values in walk.seconds.items()
         },

@@ -6,7 +6,8 @@ in common, or was told: a triple between two concepts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Graph:
     """`to[starts[a] : starts[a + 1]]` is what concept a leads to; `weights` float32 add up to 1.
 
     `prior` float32[c] is the share of people who touched each concept, what a walk finds by chance;
-    `novelty` is the power of it that is taken out of what a walk finds.
+    `novelty` is the power of it that is taken out of what a walk finds. `measured` says for each
+    way of proposing concepts what share of ten people turned to when it was made.
     """
 
     starts: Numbers
@@ -32,6 +34,7 @@ class Graph:
     weights: Floats
     prior: Floats
     novelty: float = 0.5
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.prior)
@@ -62,7 +65,7 @@ class Graph:
 
     def save(self, folder: Artefacts) -> None:
         """Write it into the folder of a snapshot."""
-        folder.write_json(NAME, {"novelty": self.novelty})
+        folder.write_json(NAME, {"novelty": self.novelty, "measured": dict(self.measured)})
         folder.write_array(f"{NAME}.starts", self.starts)
         folder.write_array(f"{NAME}.to", self.to)
         folder.write_array(f"{NAME}.weights", self.weights)
@@ -75,4 +78,6 @@ class Graph:
             return None
         parts = [np.asarray(folder.array(f"{NAME}.{p}")) for p in ("starts", "to", "weights")]
         prior = np.asarray(folder.array(f"{NAME}.prior"))
-        return cls(parts[0], parts[1], parts[2], prior, float(folder.json(NAME)["novelty"]))
+        said = folder.json(NAME)
+        novelty, measured = float(said["novelty"]), said.get("measured", {})
+        return cls(parts[0], parts[1], parts[2], prior, novelty, measured)

@@ -152,7 +152,7 @@ def load_pipeline(
         scorer = ForNewcomers(plan["newcomer"], scorer, alone=plan.get("newcomer_alone", True))
     rerankers: list[Stage] = [Opening(recall.popularity)]
     if places is not None:
-        rerankers.append(Widening(places))
+        rerankers.append(Widening(places, recall.popularity))
     if feedback is not None:
         days = DAYS_HALF if affinity is None else affinity.days_half
         scorer = ForAnswers(scorer, feedback, vectors, days)

@@ -61,7 +61,12 @@ class Expansion:
         return found
 
     def score(self, query: Query, state: State) -> Scores | None:
-        """Return scores of the items of proposed concepts; None where nothing was proposed."""
+        """Return scores of the items of proposed concepts.
+
+        None where nothing was proposed, or where the policy grants it no place.
+        """
+        if query.policy.widen < 1:
+            return None
         kept, _ = self._kept(query)
         ahead = untouched(kept, state, self._concepts)
         if kept is None or not ahead:

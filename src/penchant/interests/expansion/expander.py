@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,7 +38,8 @@ class Expansion:
     """Proposals, best first, and the vector v_i' float32[d] in the space of item vectors.
 
     The vector is empty where nothing says where it points. `tokens` and `seconds` are what it cost.
-    `left_out` are the names of those who were not asked, or failed.
+    `left_out` are the names of those who were not asked, or failed, `parts` the concepts that each
+    of several expanders named.
     """
 
     proposals: tuple[Proposal, ...]
@@ -45,6 +47,7 @@ class Expansion:
     tokens: int = 0
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Expander(Protocol):

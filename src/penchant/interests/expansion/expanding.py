@@ -24,13 +24,15 @@ from penchant.interests.state import DAY, State
 from penchant.store.expansions import EARNED, Expansions, Kept
 from penchant.types import Prospect
 
+TOLD = 10  # proposals that a person is told of
 AGAIN = 3600.0  # seconds, after which whoever failed is asked again
 
 
 class InterestsConfig(BaseModel):
     """Section `interests`: what people may come to like is worked out in the background.
 
-    `expand` switches it, `prospects` is how many concepts are kept for each person, `stale_days`
+    `expand` switches it, `prospects` is how many concepts are kept for each person, the best ten of
+    which they are told and have items of in their slates; `stale_days`
     after how long somebody who did not change is looked at again, `people_per_minute` how many at
     most are expanded.
     """
@@ -38,7 +40,7 @@ class InterestsConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     expand: bool = True
-    prospects: int = Field(10, ge=1, le=50)
+    prospects: int = Field(20, ge=1, le=50)
     stale_days: float = Field(30.0, gt=0.0)
     people_per_minute: int = Field(600, ge=1)
 
@@ -62,8 +64,8 @@ class Expanding:
         self.ground = ground
         self._mixture, self._kept, self._config = mixture, kept, config
         known = kept.get(EARNED)
-        if known is not None:
-            mixture.earned = Earned.read(known.content)
+        measured = {} if ground.graph is None else ground.graph.measured
+        mixture.earned = Earned.read({} if known is None else known.content, measured)
 
     def person(
         self,
@@ -125,6 +127,7 @@ class Expanding:
                 for one in made.proposals
                 if folded(names[one.concept]) not in unwanted
             ],
+            "parts": {by: [names[one] for one in part] for by, part in made.parts.items()},
             # What was there to be proposed, and touched before: what chance would have met.
             "ahead": int((may & ~touched).sum()),
             "touched": int((may & touched).sum()),
@@ -133,14 +136,15 @@ class Expanding:
         }
 
     def _count(self, before: Kept, mine: Portrait) -> None:
-        """Count what was proposed, and of it what the person wished for since."""
+        """Count what each expander named, and of it what the person wished for since."""
         made: Counter[str] = Counter()
         taken: Counter[str] = Counter()
-        for one in prospects(before):
-            number = self.ground.concepts.number(one.name)
-            made[one.by] += 1
-            if number is not None and number < len(mine.touched) and mine.touched[number]:
-                taken[one.by] += 1
+        for by, named in before.content["parts"].items():
+            for name in named:
+                number = self.ground.concepts.number(name)
+                made[by] += 1
+                if number is not None and number < len(mine.touched) and mine.touched[number]:
+                    taken[by] += 1
         may = self.ground.proposable()
         since = int((may & mine.touched[: len(may)]).sum()) - int(before.content["touched"])
         share = min(1.0, max(0, since) / max(1, int(before.content["ahead"])))
@@ -153,11 +157,11 @@ def places(earned: Kept | None, most: int) -> int:
     return 1 if earned is None else Earned.read(earned.content).places(most)
 
 
-def prospects(kept: Kept | None) -> tuple[Prospect, ...]:
-    """Return what is kept of a person as they are shown it, best first."""
+def prospects(kept: Kept | None, most: int = TOLD) -> tuple[Prospect, ...]:
+    """Return what is kept of a person as they are shown it, best first, at most `most`."""
     if kept is None:
         return ()
-    rows: Sequence[Mapping[str, Any]] = kept.content.get("prospects", ())
+    rows: Sequence[Mapping[str, Any]] = kept.content.get("prospects", ())[:most]
     return tuple(
         Prospect(str(one["name"]), float(one["weight"]), str(one["why"]), str(one["by"]))
         for one in rows

@@ -49,5 +49,6 @@ def learn(
         "shared": mix.shared,
         "novelty": mix.novelty,
         "turns": mix.turns,
+        "measured": {name: round(share, 4) for name, share in mix.measured.items()},
         "recall": None if mix.turns == 0 else round(mix.recall, 4),
     }
