@@ -131,8 +131,8 @@ class Walk:
         single = expanders(self.ground)
         # The mixture learns from what people take, as a service does: its weights are those of the
         # expansions that `engine.expand` has made so far.
-        mixture = engine._profiles._open(served)._mixture
-        self.arms: list[Expander] = [*single, Chance(self.ground), mixture]
+        self.mixture = engine._profiles._open(served)._mixture
+        self.arms: list[Expander] = [*single, Chance(self.ground), self.mixture]
         self.recall: dict[str, list[float]] = defaultdict(list)
         self.whose: list[str] = []
         self.slates: dict[str, list[list[int]]] = defaultdict(list)
@@ -196,8 +196,8 @@ class Walk:
 
     def weights(self) -> dict[str, float]:
         """Return what share of the proposals of each expander is believed to be taken."""
-        earned = self.engine._profiles._open(self.engine._replica.follow())._mixture.earned
-        return {arm.name: round(earned.rate(arm.name), 4) for arm in self.arms[:-2]}
+        earned = self.mixture.earned
+        return {one.name: round(earned.rate(one.name), 4) for one in self.mixture.expanders}
 
     def _latent(self, user: str, basket: list[str], mine: Portrait) -> None:
         """Note of each genre that the viewer likes and now first turns to, who had named it."""

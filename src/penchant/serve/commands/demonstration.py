@@ -83,6 +83,8 @@ def demo(
         def why(slate: Slate) -> dict[str, str]:
             return reasons(engine, slate, categories, 1)
 
+        before = engine.expand(person.user_id, now=world.end, local=True)
+        terminal.show(scene.interests(before, person))
         scenes = []
         for one in story.tell(engine, turns, known, why, now=world.end):
             if one.event is None:
@@ -91,6 +93,11 @@ def demo(
                 terminal.show(scene.after(one, known, person, genre))
             scenes.append(one)
             time.sleep(waits)
+        last = turns[-1].timestamp
+        assert isinstance(last, float)
+        since = engine.expand(person.user_id, now=last, local=True)
+        clicked = [one.item_id for one in turns if one.item_id is not None]
+        terminal.show(scene.became(before, since, clicked, person))
     at = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(world.end + 60 * events))
     name = "penchant" if shutil.which("penchant") else sys.argv[0]
     commands = [
@@ -107,6 +114,8 @@ def demo(
             "viewer": person.user_id,
             "genre": genre,
             "scenes": [asdict(one) for one in scenes],
+            "interests": {"before": asdict(before), "after": asdict(since)},
+            "came_true": story.came_true(before, since, clicked),
         },
         scene.ending(scenes, known, genre, commands),
     )

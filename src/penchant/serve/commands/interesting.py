@@ -15,9 +15,8 @@ from penchant.serve.commands.answering import User
 from penchant.serve.commands.arguments import Json, Now, Shelf, Url, moment, opened
 from penchant.serve.commands.captions import captions
 from penchant.serve.commands.terminal import Terminal, table
+from penchant.serve.demo.scene import WINDOWS
 from penchant.types import Profile
-
-_WINDOWS = {"session": "last session", "week": "this week", "all": "all the time"}
 
 
 def register(app: typer.Typer) -> None:
@@ -116,7 +115,7 @@ def _pointed(found: Profile) -> Iterator[RenderableType]:
             continue
         turned = "" if one.turned is None else f", {one.turned:+.2f} of a day before"
         yield Text(
-            f"{_WINDOWS[one.name]}: {', '.join(one.interests)} (sure {one.sure:.2f}{turned})",
+            f"{WINDOWS[one.name]}: {', '.join(one.interests)} (sure {one.sure:.2f}{turned})",
             style="dim",
         )
     for prospect in found.prospects[:3]:

@@ -11,8 +11,11 @@ from rich.text import Text
 
 from penchant.evaluate.simulate import NOTICE, Simulation
 from penchant.evaluate.simulate.portraits import Portrait
-from penchant.serve.demo.story import Film, Scene
+from penchant.serve.demo.story import Film, Scene, came_true
+from penchant.types import Profile
 
+WINDOWS = {"session": "last session", "week": "this week", "all": "all the time"}
+SHOWN = 6  # interests, and what may become one
 ROSE, FELL, TURNED, QUIET = "green", "red", "bold cyan", "dim"
 
 
@@ -57,6 +60,74 @@ def first(scene: Scene, known: Mapping[str, Film], person: Portrait) -> Renderab
     return Group(
         "", Text(f"What {person.name} is recommended now", style="bold"), _list(scene, known)
     )
+
+
+def interests(found: Profile, person: Portrait) -> RenderableType:
+    """Return what the viewer is interested in by name, and what they may come to like."""
+    return Group(
+        "",
+        Text(f"What {person.name} is interested in", style="bold"),
+        _strengths(found),
+        Text(f"and may come to like, though {person.name} never touched it:", style=QUIET),
+        _prospects(found),
+    )
+
+
+def became(
+    before: Profile, now: Profile, clicked: Sequence[str], person: Portrait
+) -> RenderableType:
+    """Return what became of the viewer's interests, and of what they might have come to like."""
+    taken = came_true(before, now, clicked)
+    parts: list[RenderableType] = [
+        "",
+        Rule(style=QUIET),
+        Text(f"What became of {person.name}'s interests: those that gained most", style="bold"),
+        _strengths(now, before),
+        *(
+            Text(f"{WINDOWS[one.name]}: {', '.join(one.interests)}", style=QUIET)
+            for one in now.windows
+            if one.interests
+        ),
+    ]
+    if taken:
+        parts.append(Text(f"foreseen before the first click: {', '.join(taken)}", style=TURNED))
+    else:
+        parts.append(Text("This turn was not foreseen: nothing named before came true."))
+    parts += [
+        Text(f"What {person.name} may come to like is another list now:", style=QUIET),
+        _prospects(now),
+    ]
+    return Group(*parts)
+
+
+def _strengths(found: Profile, before: Profile | None = None) -> Table:
+    """Return interests as bars, the strongest first; with `before` those that gained most."""
+    earlier = {one.name: one.strength for one in before or ()}
+    gained = {one.name: one.strength - earlier.get(one.name, 0.0) for one in found}
+    order = list(found)
+    if before is not None:
+        order.sort(key=lambda one: -gained[one.name])
+    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    strongest = max((one.strength for one in found), default=1.0)
+    for one in order[:SHOWN]:
+        change = Text()
+        if before is not None and one.name not in earlier:
+            change = Text("▲ new", style=ROSE)
+        elif before is not None and abs(gained[one.name]) >= 0.005:
+            points = 100 * gained[one.name]
+            change = Text(f"{'▲' if points > 0 else '▼'} {abs(points):.0f}")
+            change.stylize(ROSE if points > 0 else FELL)
+        bar = Text("█" * max(1, round(20 * one.strength / strongest)), style=TURNED)
+        made.add_row(one.name, f"{one.strength:.0%}", bar, change)
+    return made
+
+
+def _prospects(found: Profile) -> Table:
+    """Return what a viewer may come to like, with what leads to it."""
+    made = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for one in found.prospects[:SHOWN]:
+        made.add_row(one.name, Text(one.why, style=QUIET))
+    return made
 
 
 def after(scene: Scene, known: Mapping[str, Film], person: Portrait, genre: str) -> RenderableType:

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import polars as pl
 
 import penchant
 from penchant.evaluate.simulate import Simulation
-from penchant.types import Error, Event, InvalidInput, Slate
+from penchant.types import Error, Event, InvalidInput, Profile, Slate
 
 if TYPE_CHECKING:
     from penchant.engine import Engine
@@ -163,6 +163,13 @@ def tell(
         told = _told(lines, known, known[event.item_id].genres[0])
         sentence = engine.explain(slate, told).sentence if told else ""
         yield Scene(event, lines, left, took, told, sentence)
+
+
+def came_true(before: Profile, now: Profile, clicked: Iterable[str]) -> tuple[str, ...]:
+    """Return what somebody might have come to like, and does since they clicked these items."""
+    items = set(clicked)
+    known = {one.name for one in now if items & set(one.evidence)}
+    return tuple(one.name for one in before.prospects if one.name in known)
 
 
 def _lines(
