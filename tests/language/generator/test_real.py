@@ -27,7 +27,7 @@ class Colour(BaseModel):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("tiny")
-    tiny.taught(found)
+    tiny.taught(found, tiny.naming(random.Random(0)))
     return found
 
 

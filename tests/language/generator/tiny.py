@@ -1,7 +1,7 @@
-"""A language model of a third of a million weights, taught to name groups, and a real server.
+"""A language model of a third of a million weights, taught one task, and a real server.
 
-It answers in the form that the prompt `name-1` asks for, mostly: it is a real model behind a real
-server, and wrong as those are.
+It answers in the form that the prompt `name-1` asks for, or `expand-1`, mostly: it is a real model
+behind a real server, and wrong as those are.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from penchant.language.generator.expanding import Interest, Proposals, expansion
 from penchant.language.generator.naming import Naming
-from penchant.language.generator.prompt import load_prompt
+from penchant.language.generator.prompt import Prompt, load_prompt
 from penchant.language.generator.schema import instruction
 
 KINDS = {
@@ -32,6 +34,8 @@ KINDS = {
     "Sea stories": ["Harbour", "Sailor", "Lighthouse", "Tide", "Whaler"],
     "Cook books": ["Oven", "Kitchen", "Soup", "Baker", "Spices"],
 }
+NEXT = dict(zip(KINDS, [*list(KINDS)[1:], *list(KINDS)[:1]], strict=True))
+Told = tuple[str, str]  # what is asked, and what is to be answered
 PLAIN = ["Lost", "Last", "Silent", "Golden", "Long", "Night", "Road", "Two", "Red", "Home"]
 TURN = "<|{role}|>{content}<|end|>"
 TEMPLATE = (
@@ -53,7 +57,12 @@ def asked(kind: str, rng: random.Random) -> str:
     prompt = load_prompt("name-1").filled(
         {"titles": titles, "terms": terms}, code=f"{rng.getrandbits(64):016x}"
     )
-    system = f"{prompt.system}\n\n{instruction(Naming)}"
+    return turns(prompt, Naming)
+
+
+def turns(prompt: Prompt, schema: type[BaseModel]) -> str:
+    """Return the turns of a prompt as the server's template writes them."""
+    system = f"{prompt.system}\n\n{instruction(schema)}"
     return (
         TURN.format(role="system", content=system)
         + TURN.format(role="user", content=prompt.user)
@@ -61,14 +70,30 @@ def asked(kind: str, rng: random.Random) -> str:
     )
 
 
-def taught(folder: Path, seconds: float = 60.0) -> float:
+def naming(rng: random.Random, n: int = 400) -> list[Told]:
+    """Return groups and what they are called."""
+    kinds = rng.choices(list(KINDS), k=n)
+    return [(asked(kind, rng), json.dumps({"name": kind})) for kind in kinds]
+
+
+def expanding(rng: random.Random, n: int = 400) -> list[Told]:
+    """Return people who like one kind, and `NEXT`, which they may come to like."""
+    told = []
+    for kind in rng.choices(list(KINDS), k=n):
+        titles, _ = group(kind, rng)
+        listed = rng.sample([one for one in KINDS if one != kind], 3)
+        prompt = expansion([Interest(kind, 1.0)], titles[:2], listed, 10)
+        answer = {"proposals": [{"concept": NEXT[kind], "reason": ""}]}
+        told.append((turns(prompt, Proposals), json.dumps(answer)))
+    return told
+
+
+def taught(folder: Path, told: list[Told], seconds: float = 60.0) -> float:
     """Write a model to `folder` that was taught for at most so long; return its loss."""
     rng = random.Random(0)
     torch.manual_seed(0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    kinds = list(KINDS)
-    told = [(asked(kind, rng), kind) for kind in rng.choices(kinds, k=400)]
 
     own = Tokenizer(models.BPE())
     own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -79,7 +104,7 @@ def taught(folder: Path, seconds: float = 60.0) -> float:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    own.train_from_iterator([text + json.dumps({"name": kind}) for text, kind in told], trainer)
+    own.train_from_iterator([text + answer for text, answer in told], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=own, pad_token=SPECIAL[0], eos_token=SPECIAL[1], chat_template=TEMPLATE
     )
@@ -102,9 +127,9 @@ def taught(folder: Path, seconds: float = 60.0) -> float:
     began, average = time.monotonic(), 5.0
     while time.monotonic() - began < seconds and average > 0.01:
         rows, answers = [], []
-        for text, kind in rng.sample(told, 16):
+        for text, said in rng.sample(told, 16):
             question = tokenizer(text)["input_ids"]
-            answer = tokenizer(json.dumps({"name": kind}) + "<|end|>")["input_ids"]
+            answer = tokenizer(said + "<|end|>")["input_ids"]
             rows.append(question + answer)
             answers.append(len(answer))
         longest = max(map(len, rows))
