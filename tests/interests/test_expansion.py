@@ -172,6 +172,29 @@ def test_a_mixture_believes_who_was_right(ground: Ground) -> None:
     assert both.proposals[0].concept == RED  # two say so
 
 
+def test_what_was_measured_is_believed_until_people_say_otherwise() -> None:
+    earned = Earned(measured={"graph": 0.1, "encoder": 0.02})
+    assert earned.rate("graph") == pytest.approx(0.1)
+    assert earned.rate("generator") == pytest.approx(0.1)  # as good as the best, until it is known
+    assert Earned().rate("graph") == pytest.approx(0.05)
+    earned.count({"graph": 900.0, "generator": 80.0}, {"graph": 0.0}, {})
+    assert earned.rate("graph") == pytest.approx(0.01)
+    assert earned.rate("generator") == pytest.approx(0.02)
+    assert Earned.read(earned.plain(), earned.measured) == earned
+
+
+def test_what_repeats_another_proposal_comes_later(ground: Ground) -> None:
+    """The red canyon's two films are westerns too: after western it says little that is new."""
+    says = Says("a", WEST, RED, SPACE)
+    nobody = portrait(state([]), ground)
+    assert names(ground, Mixture([says]).expand(nobody, 3)) == ["western", "red canyon", "space"]
+    apart = Mixture([says], concepts=ground.concepts).expand(nobody, 3)
+    assert names(ground, apart) == ["western", "space", "red canyon"]
+    weights = [one.weight for one in apart.proposals]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[2] == pytest.approx(0.5 * 0.2)
+
+
 def test_places_follow_what_was_earned() -> None:
     nobody = Earned()
     assert nobody.places(3) == 1
@@ -221,7 +244,7 @@ def test_what_was_proposed_and_then_wished_for_was_taken(ground, store) -> None:
     kept = store.expansions.get(EARNED)
     assert kept is not None
     earned = Earned.read(kept.content)
-    assert (earned.made["graph"], earned.taken["graph"]) == (2, 1)
+    assert (earned.made["graph"], earned.taken["graph"]) == (10, 1)  # of ten that it could name
     assert earned.chance["graph"] == pytest.approx(1.0)  # one of the two that lay ahead
     assert expanding(ground, store)._mixture.earned == earned  # the next process goes on from it
 

@@ -138,17 +138,19 @@ class Expanding:
     def _count(self, before: Kept, mine: Portrait) -> None:
         """Count what each expander named, and of it what the person wished for since."""
         made: Counter[str] = Counter()
+        named: Counter[str] = Counter()
         taken: Counter[str] = Counter()
-        for by, named in before.content["parts"].items():
-            for name in named:
+        for by, names in before.content["parts"].items():
+            made[by] += TOLD
+            for name in names[:TOLD]:
                 number = self.ground.concepts.number(name)
-                made[by] += 1
+                named[by] += 1
                 if number is not None and number < len(mine.touched) and mine.touched[number]:
                     taken[by] += 1
         may = self.ground.proposable()
         since = int((may & mine.touched[: len(may)]).sum()) - int(before.content["touched"])
         share = min(1.0, max(0, since) / max(1, int(before.content["ahead"])))
-        chance = {name: n * share for name, n in made.items()}
+        chance = {name: n * share for name, n in named.items()}
         self._mixture.earned.count(made, taken, chance)
 
 

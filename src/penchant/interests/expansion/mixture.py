@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from penchant.interests.concepts import Concepts
 from penchant.interests.expansion.expander import CannotExpand, Expander, Expansion, Proposal, unit
 from penchant.interests.expansion.portrait import Portrait
 from penchant.types import Error, Floats
@@ -23,15 +24,17 @@ from penchant.types import Error, Floats
 PRIOR, ENOUGH = 1.5, 20.0  # how much better than chance is believed, and for how long
 MEASURED, UNKNOWN = 100.0, 20.0  # proposals that what is believed at first counts for
 RATE = 0.05  # of proposals that are taken, believed where nothing was measured
-SHARP = 3.0  # the power of the rate that weighs: who is right twice as often counts eight times
+SHARP = 2.0  # the power of the rate that weighs: who is right twice as often counts four times
+APART = 0.8  # of a weight, what is lost by sharing all items with what is proposed before
 _log = logging.getLogger("penchant.expansion")
 
 
 @dataclass
 class Earned:
-    """How many proposals each expander made, how many were taken, and would have been by chance.
+    """How many proposals each expander could make, how many of them were taken, and by chance.
 
-    By chance: had it named any of what was there to be proposed. `measured` are the shares taken
+    Whoever names fewer than it could is not right more often by that. By chance: had it named any
+    of what was there to be proposed. `measured` are the shares taken
     that a training found; of whoever it did not ask the best of them is believed.
     """
 
@@ -85,17 +88,25 @@ class Earned:
 
 
 class Mixture:
-    """Asks every expander and mixes what they say: w_c = sum over e of rate_e^3 / rank_ec.
+    """Asks every expander and mixes what they say: w_c = sum over e of rate_e^2 / rank_ec.
 
     By ranks, for the weights of one expander say nothing to those of another (reciprocal rank
-    fusion: Cormack, Clarke and Buettcher, 2009).
+    fusion: Cormack, Clarke and Buettcher, 2009). With `concepts` it keeps apart what it proposes:
+    what bears the same items as something better comes later (maximal marginal relevance: Carbonell
+    and Goldstein, 1998).
     """
 
     name = "mixture"
 
-    def __init__(self, expanders: Sequence[Expander], earned: Earned | None = None) -> None:
+    def __init__(
+        self,
+        expanders: Sequence[Expander],
+        earned: Earned | None = None,
+        concepts: Concepts | None = None,
+    ) -> None:
         self.expanders = tuple(expanders)
         self.earned = Earned() if earned is None else earned
+        self._concepts = concepts
 
     @property
     def id(self) -> str:
@@ -140,11 +151,33 @@ class Mixture:
             _log.debug("left out: %s", reasons)
         if not total:
             raise CannotExpand(reasons or "no expander proposes anything", tokens)
-        ranked = sorted(total, key=lambda concept: (-total[concept], concept))[:most]
-        top = total[ranked[0]]
+        chosen = self._apart(total, most)
+        top = max(chosen.values())
         proposals = tuple(
-            replace(best[concept][1], weight=total[concept] / top) for concept in ranked
+            replace(best[concept][1], weight=weight / top) for concept, weight in chosen.items()
         )
         mixed = np.sum(vectors, axis=0) if vectors else np.zeros(0, dtype=np.float32)
         seconds = time.perf_counter() - began
         return Expansion(proposals, unit(mixed), tokens, seconds, tuple(failed), parts)
+
+    def _apart(self, total: Mapping[int, float], most: int) -> dict[int, float]:
+        """Return the concepts of most weight, best first, each less by what it repeats."""
+        ranked = sorted(total, key=lambda concept: (-total[concept], concept))
+        if self._concepts is None:
+            return {concept: total[concept] for concept in ranked[:most]}
+        borne = {concept: self._concepts.bearing(concept) for concept in ranked}
+        size = max((int(items.max(initial=-1)) for items in borne.values()), default=-1) + 1
+        repeated = dict.fromkeys(ranked, 0.0)
+        chosen: dict[int, float] = {}
+        while ranked and len(chosen) < most:
+            left = {one: total[one] * (1.0 - APART * repeated[one]) for one in ranked}
+            best = max(ranked, key=lambda one: left[one])
+            ranked.remove(best)
+            chosen[best] = left[best]
+            mine = np.zeros(size, dtype=np.bool_)
+            mine[borne[best]] = True
+            for one in ranked:
+                least = max(1, min(len(borne[one]), len(borne[best])))
+                share = float(np.count_nonzero(mine[borne[one]])) / least
+                repeated[one] = max(repeated[one], share)
+        return chosen

@@ -78,7 +78,7 @@ class Profiles:
         with self._guard:
             if self._expanding is None or self._expanding.ground.snapshot != served.snapshot:
                 ground = served.ground()
-                mixture = Mixture(expanders(ground, self._generator))
+                mixture = Mixture(expanders(ground, self._generator), concepts=ground.concepts)
                 self._expanding = Expanding(ground, mixture, self._store.expansions, self._config)
             return self._expanding
 

@@ -103,7 +103,7 @@ class Expansions:
         ground = open_ground(folder, snapshot.id, self._columns, encoder)
         if ground is None:
             return 0
-        mixture = Mixture(expanders(ground, self._generator))
+        mixture = Mixture(expanders(ground, self._generator), concepts=ground.concepts)
         expanding = Expanding(ground, mixture, self._store.expansions, self._config)
         done: list[Done] = []
         now = self._clock()
