@@ -21,7 +21,7 @@ from penchant.recall.popularity import HALF_LIVES, Popularity
 from penchant.types import Candidates, Query
 
 REACH = 0.4  # of the pool, from the top: what lies below is not for this person
-COST = 0.75  # of how far the scores of a slate lie apart, that a place may cost at most
+COST = 0.5  # of how far the scores of a slate lie apart, that a place may cost at most
 NEAREST = 10  # that are near enough, the best first, of which the least wanted is shown
 SMALLEST = 5  # a shorter slate has no place to give
 LEAST = 3  # wishes of a person before it is said what they may like besides
