@@ -92,7 +92,7 @@ def test_public_names() -> None:
     nouns = ["Error", "Event", "Item", "Link", "Recommendation", "Slate", "User"]
     assert penchant.__all__ == ["Engine", *nouns, "connect", "learn_head", "open", "open_head"]
     verbs = [
-        *("activate", "add", "adjust", "backup", "close", "evaluate", "expand", "explain"),
+        *("activate", "add", "adjust", "ask", "backup", "close", "evaluate", "expand", "explain"),
         *("explanations", "export", "forget"),
         *("interests", "items", "merge", "rank", "recommend", "recommend_many", "record", "remove"),
         *("similar", "snapshots", "stages", "status", "train", "undo", "withdraw"),

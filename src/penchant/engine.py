@@ -23,6 +23,7 @@ from penchant.learn.sections import checked
 from penchant.measure.reports import Report, TrainReport
 from penchant.rank.answer.asking import Asking, ids, one_id
 from penchant.rank.answer.catalogued import catalogued
+from penchant.rank.answer.eliciting import inquiries
 from penchant.rank.answer.profiles import Profiles
 from penchant.rank.answer.releases import releases
 from penchant.rank.answer.replica import Replica
@@ -37,6 +38,7 @@ from penchant.types import (
     Effort,
     Event,
     Explanation,
+    Inquiry,
     InvalidInput,
     Item,
     Profile,
@@ -235,6 +237,15 @@ class Engine:
         """
         self._profiles.expand(user_id, moment(now), local=local)
         return self.interests(user_id, now=now)
+
+    def ask(
+        self, user_id: str, k: int = 5, *, exclude: Iterable[str] = (), now: Moment = None
+    ) -> tuple[Inquiry, ...]:
+        """Return the `k` items whose answer would help a new person most, the first first.
+
+        A yes is an event like any other. `exclude` are items that were asked about without one.
+        """
+        return inquiries(self._asking, user_id, k, moment(now), exclude)
 
     def withdraw(self, user_id: str, item_id: str) -> int:
         """Return how many of the person's events with an item were taken out of their history."""

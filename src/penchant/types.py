@@ -341,6 +341,22 @@ class Prospect:
 
 
 @dataclass(frozen=True, slots=True)
+class Inquiry:
+    """An item to ask a new person about, and what it is about, by name.
+
+    `likely` is how likely they know and want it, `gain` how many more of the best 20 items they are
+    expected to want for having been asked, `bits` how much an answer is expected to tell.
+    """
+
+    item_id: str
+    title: str
+    about: tuple[str, ...]
+    likely: float
+    gain: float
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A person's interest over a stretch of time: their last session, the last week, or all.
 

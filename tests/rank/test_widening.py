@@ -24,8 +24,10 @@ def ranked(*proposed: int, n: int = N) -> Candidates:
     return Candidates(
         items=np.arange(n, dtype=np.int32),
         scores=-np.log1p(np.arange(n, dtype=np.float32)),
-        features=np.arange(n, dtype=np.float32)[:, None],
-        names=("one",),
+        features=np.stack((np.arange(n), np.where(origin & PROPOSED, 1.0, np.nan)), axis=1).astype(
+            np.float32
+        ),
+        names=("linear", "expansion"),
         origin=origin,
         sources=("linear", "expansion"),
     )
@@ -98,8 +100,8 @@ def test_places_are_what_was_earned_and_what_the_policy_grants() -> None:
     assert asked(ranked(17), earned=0) == same
     assert asked(ranked(17), widen=0) == same
     assert asked(ranked(17, 18), earned=5, widen=1)[K - 2] == 17
-    many = asked(ranked(*range(17, 30)), earned=9, widen=9)[:K]
-    assert sum(item >= 17 for item in many) == K // 3
+    many = asked(ranked(*range(10, 23)), earned=9, widen=9)[:K]
+    assert sum(item >= 10 for item in many) == K // 3
     assert asked(ranked(3, 17, 18), earned=2, widen=2)[K - 2] == 17  # one is there already
 
 

@@ -46,13 +46,13 @@ class Widening:
         """Return the same candidates, proposed ones in the places before the last."""
         if NAME not in candidates.sources:
             return candidates
-        bit = np.uint32(1 << candidates.sources.index(NAME))
-        proposed = (candidates.origin & bit) > 0
+        # Whoever brought them: of most proposed items another source thought too.
+        proposed = np.isfinite(candidates.features[:, candidates.names.index(NAME)])
         if not proposed.any():
             return candidates
         k = query.k
         order = np.arange(len(candidates))
-        alone = candidates.origin == bit
+        alone = candidates.origin == np.uint32(1 << candidates.sources.index(NAME))
         first = np.concatenate((order[~alone], order[alone]))[:k]
         held = self._held(query, state, candidates, first, proposed)
         if not len(held) and not alone[:k].any():

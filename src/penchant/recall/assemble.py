@@ -28,6 +28,7 @@ from penchant.types import Floats, Ids, Times
 
 TUNED = "tuned"
 TRENDING = {"trending_1d": 1 * DAY, "trending_7d": 7 * DAY, "trending_30d": 30 * DAY}
+LIVE = 10  # items that a source may propose which no training knows
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ def assemble(
     sources += live
     asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
+    # Where candidates stand in the pool is a feature: those that no training saw are to be few.
+    quotas |= {source.name: LIVE for source in live}
     return Recall(sources, popularity, quotas, worded)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 import numbered
-from penchant.interests.concepts import Concepts
+from penchant.interests.concepts import Concepts, Learned
 from penchant.learn.interests.clusters import clusters
 from penchant.learn.interests.factors import factors, wishes
 from penchant.learn.interests.phrases import phrases
@@ -54,6 +55,11 @@ def crowds(columns: ItemColumns, groups: list[range], people: int = 30, seed: in
     return numbered.make_view(
         np.array(users, dtype=np.int32), np.array(items, dtype=np.int32), times, columns
     )
+
+
+def spoken(view: View, **more: Any) -> Learned:
+    wanted = wishes(view)
+    return vocabulary(view, wanted, factors(wanted), **more)
 
 
 # What is said
@@ -119,7 +125,7 @@ def test_clusters_are_what_the_same_people_want() -> None:
     titles = [f"Dusty saloon {i}" for i in range(20)] + [f"Starry comet {i}" for i in range(20)]
     columns = catalogue(titles)
     view = crowds(columns, [range(20), range(20, 40)])
-    learned = vocabulary(view)
+    learned = spoken(view)
     of_items = [set(Concepts(columns, learned).named(item)) for item in range(40)]
     first, second = set.union(*of_items[:20]), set.union(*of_items[20:])
     assert not first & second
@@ -131,9 +137,9 @@ def test_clusters_are_what_the_same_people_want() -> None:
 def test_a_cluster_keeps_its_name_while_its_items_stay() -> None:
     columns = catalogue([f"Thing {i}" for i in range(40)])
     view = crowds(columns, [range(20), range(20, 40)])
-    first = vocabulary(view)
+    first = spoken(view)
     name, items = max(clusters_of(first).items(), key=lambda one: len(one[1]))
-    again = vocabulary(view, before={"What Ann calls it": items})
+    again = spoken(view, before={"What Ann calls it": items})
     assert "What Ann calls it" in again.names
     assert name not in again.names or clusters_of(again)[name] != items
 
@@ -142,7 +148,7 @@ def test_too_few_items_make_no_clusters() -> None:
     nothing = np.full((40, 4), np.nan, dtype=np.float32)
     assert clusters(nothing, None) is None
     columns = catalogue(["A", "B"], ["x", "y"])
-    learned = vocabulary(crowds(columns, [range(2)]))
+    learned = spoken(crowds(columns, [range(2)]))
     assert learned.names == ("x", "y")
     assert clusters_of(learned) == clusters_of(None) == {}
 
@@ -181,7 +187,7 @@ def test_phrases_are_what_the_same_people_want_not_what_is_written_often() -> No
 
 
 def test_a_catalogue_of_nothing() -> None:
-    learned = vocabulary(
+    learned = spoken(
         numbered.make_view(*([np.zeros(0, dtype=np.int32)] * 2), np.zeros(0), catalogue([]))
     )
     assert learned.names == ()

@@ -1,4 +1,4 @@
-"""What a training learns of interests: the vocabulary of the catalogue and the graph over it."""
+"""What a training learns of interests: the vocabulary, the graph over it, and whom to ask what."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 from penchant.interests.concepts import Learned
 from penchant.language.generator.generator import Generator
+from penchant.learn.interests.factors import factors, wishes
 from penchant.learn.interests.naming import Naming
 from penchant.learn.interests.relations import relate
+from penchant.learn.interests.tastes import tastes
 from penchant.learn.interests.vocabulary import clusters_of, vocabulary
 from penchant.learn.view import Triple, View
 from penchant.store.artefacts import Artefacts
@@ -25,7 +27,7 @@ def learn(
     seed: int = 0,
     generator: Generator | None = None,
 ) -> dict[str, Any]:
-    """Write the concepts of a catalogue and their graph into `folder`; return a report of both.
+    """Write concepts, their graph and the tastes of people into `folder`; return a report of them.
 
     `begin` is the moment from which on it is looked at what people turned to, `before` the folder
     of the snapshot before: what its clusters are called goes on. `generator` names new ones.
@@ -36,14 +38,20 @@ def learn(
 
     known = None if before is None else Learned.load(Artefacts(before))
     naming = None if generator is None else Naming(generator)
-    learned = vocabulary(view, links(), clusters_of(known), seed, naming)
+    wanted = wishes(view)
+    placed = factors(wanted, seed)
+    learned = vocabulary(view, wanted, placed, links(), clusters_of(known), seed, naming)
     learned.save(folder)
     graph, mix = relate(view, learned, links(), begin=begin, seed=seed)
     graph.save(folder)
+    asking = tastes(wanted, placed, seed)
+    if asking is not None:
+        asking.save(folder)
     return {
         "concepts": dict(Counter(learned.kinds)),
         "named": 0 if naming is None else naming.named,
         "tokens": 0 if naming is None else naming.tokens,
+        "tastes": 0 if asking is None else len(asking.likely),
         "edges": len(graph.to),
         "people": mix.people,
         "shared": mix.shared,

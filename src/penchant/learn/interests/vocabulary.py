@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import scipy.sparse as sp
 
 from penchant.interests.concepts import GIVEN, Kind, Learned, folded
 from penchant.learn.interests.clusters import Ask, clusters, named
-from penchant.learn.interests.factors import factors, wishes
 from penchant.learn.interests.phrases import phrases
 from penchant.learn.interests.values import collect
 from penchant.learn.view import Triple, View
+from penchant.types import Floats
 
 COVERED = 0.5  # of the items with a category or a tag, from which on no phrase is looked for
 
 
 def vocabulary(
     view: View,
+    wanted: sp.csr_matrix,
+    placed: Floats,
     links: Iterable[Sequence[Triple]] = (),
     before: Mapping[str, set[int]] | None = None,
     seed: int = 0,
@@ -25,15 +28,14 @@ def vocabulary(
 ) -> Learned:
     """Return what the items of a view are about, by name.
 
-    `links` are triples in parts; `before` the clusters of the snapshot before, whose names go on:
-    name -> item numbers; `ask` names new ones, where it can, by titles and typical words.
+    `wanted` is who wanted what (`wishes`), `placed` where items stand by it (`factors`). `links`
+    are triples in parts; `before` the clusters of the snapshot before, whose names go on: name ->
+    item numbers; `ask` names new ones, where it can, by titles and typical words.
     """
     columns, n = view.columns, view.n_items
     values = collect(columns, links)
     names, kinds = list(values.names.values()), list(values.kinds.values())
     bearers = [values.items[key] for key in values.names]
-    wanted = wishes(view)
-    placed = factors(wanted, seed)
     said: set[int] = set()
     for kind, items in zip(kinds, bearers, strict=True):
         if kind in GIVEN:

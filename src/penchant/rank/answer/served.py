@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from penchant.interests.concepts import Concepts, Learned
+from penchant.interests.elicitation import Elicitation
 from penchant.interests.expansion.ground import Ground
 from penchant.interests.graph import Graph
 from penchant.language.categories import KNOWN, Categories, Derived
@@ -52,6 +53,7 @@ class Served:
     concepts: Concepts = field(default_factory=lambda: Concepts(ItemColumns()))
     graph: Graph | None = None
     places: Places | None = None
+    elicitation: Elicitation | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -177,4 +179,5 @@ def load(
         concepts,
         Graph.load(folder),
         places,
+        Elicitation.load(folder),
     )

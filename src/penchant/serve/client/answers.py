@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penchant.types import (
     Explanation,
+    Inquiry,
     Interest,
     Item,
     Profile,
@@ -89,6 +90,21 @@ def profile(data: Mapping[str, Any]) -> Profile:
         for one in data["prospects"]
     )
     return Profile(tuple(interests), tuple(windows), tuple(prospects), tuple(data["gone"]))
+
+
+def inquiries(data: Mapping[str, Any]) -> tuple[Inquiry, ...]:
+    """Return what to ask a person."""
+    return tuple(
+        Inquiry(
+            one["item_id"],
+            one["title"],
+            tuple(one["about"]),
+            float(one["likely"]),
+            float(one["gain"]),
+            float(one["bits"]),
+        )
+        for one in data["inquiries"]
+    )
 
 
 def item(data: Mapping[str, Any]) -> Item:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from penchant.serve.client import answers
 from penchant.serve.client.connection import Connection
-from penchant.serve.client.questions import clock, one_id
-from penchant.types import Adjust, Profile
+from penchant.serve.client.questions import clock, ids, one_id
+from penchant.types import Adjust, Inquiry, Profile
 
 if TYPE_CHECKING:
     from penchant.ingest.times import Moment
@@ -27,6 +28,19 @@ class People:
         params = {"user_id": one_id(user_id, "user_id"), "now": clock(now)}
         data = self._connection.ask("GET", "/v1/users/interests", harmless=True, params=params)
         return answers.profile(data)
+
+    def ask(
+        self, user_id: str, k: int = 5, *, exclude: Iterable[str] = (), now: Moment = None
+    ) -> tuple[Inquiry, ...]:
+        """Return the `k` items whose answer would help a new person most, the first first."""
+        params = {
+            "user_id": one_id(user_id, "user_id"),
+            "k": k,
+            "exclude": ids(exclude, "exclude"),
+            "now": clock(now),
+        }
+        data = self._connection.ask("GET", "/v1/users/inquiries", harmless=True, params=params)
+        return answers.inquiries(data)
 
     def adjust(
         self, user_id: str, interest: str, to: Adjust = "mute", *, now: Moment = None

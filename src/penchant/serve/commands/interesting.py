@@ -1,4 +1,4 @@
-"""Commands about what a person is interested in: interests, adjust, withdraw."""
+"""Commands about what a person is interested in: interests, ask, adjust, withdraw."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from penchant.types import Profile
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    for command in (interests, adjust, withdraw):
+    for command in (interests, ask, adjust, withdraw):
         app.command()(command)
 
 
@@ -41,6 +41,36 @@ def interests(
         asked = engine.expand if expand else engine.interests
         found = asked(user, now=moment(now))
     _show(terminal, shelf, url, user, found)
+
+
+def ask(
+    shelf: Shelf,
+    user: User,
+    k: Annotated[int, typer.Option("-k", "--k", help="How many items.")] = 5,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="An item that was asked about already; repeated.")
+    ] = None,
+    now: Now = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Print what to ask a new person: the items whose answer would help most."""
+    terminal = Terminal(json)
+    with opened(shelf, url, terminal) as engine:
+        found = engine.ask(user, k, exclude=exclude or (), now=moment(now))
+    shown = table("ask about", "what it is", "likely a yes", "would help", "tells")
+    for one in found:
+        shown.add_row(
+            one.title or one.item_id,
+            ", ".join(one.about),
+            f"{one.likely:.0%}",
+            f"{one.gain:+.2f} of 20",
+            f"{one.bits:.2f} bits",
+        )
+    terminal.answer(
+        {"user_id": user, "inquiries": [asdict(one) for one in found]},
+        shown if found else "There is nothing to ask about: no item is left that anybody knows.",
+    )
 
 
 def adjust(

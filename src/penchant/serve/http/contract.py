@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from penchant.serve.http import (
     experimenting,
+    inquiring,
     interests,
     operating,
     people,
@@ -30,6 +31,7 @@ def routes() -> tuple[Route, ...]:
         *others,
         *SHOWN,
         *interests.routes(),
+        *inquiring.routes(),
         *people.routes(),
         *operating.routes(),
         *experimenting.routes(),

@@ -153,6 +153,19 @@ INTERESTS: dict[str, Any] = {
     "prospects": [{"name": "samurai", "weight": 1.0, "why": "goes with western", "by": "graph"}],
     "gone": [],
 }
+INQUIRIES: dict[str, Any] = {
+    "user_id": "u1",
+    "inquiries": [
+        {
+            "item_id": "i9",
+            "title": "Rio Bravo",
+            "about": ["western", "gunfighters"],
+            "likely": 0.3,
+            "gain": 0.8,
+            "bits": 0.2,
+        }
+    ],
+}
 TRAINING: dict[str, Any] = {
     "state": "training",
     "step": "ranker",

@@ -27,6 +27,9 @@ NOW = Parameter(
 K = Parameter(
     "k", {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10}, "How many items.", 10
 )
+FEW = Parameter(
+    "k", {"type": "integer", "minimum": 1, "maximum": 20, "default": 5}, "How many items.", 5
+)
 TEXT = Parameter("text", {"type": "string"}, "Words the person asks with.", "a red bicycle")
 WHERE = Parameter(
     "where",

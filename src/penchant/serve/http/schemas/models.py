@@ -26,6 +26,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     slates.BatchRequest,
     slates.BatchAnswer,
     people.Interests,
+    people.Inquiries,
     people.AdjustRequest,
     people.Export,
     people.MergeRequest,

@@ -46,6 +46,24 @@ class Interests(Closed):
     gone: list[str]
 
 
+class Inquiry(Closed):
+    """An item to ask about: how likely a yes is, what it would be worth, what an answer tells."""
+
+    item_id: str
+    title: str
+    about: list[str]
+    likely: float
+    gain: float
+    bits: float
+
+
+class Inquiries(Closed):
+    """What to ask a new person, the first first."""
+
+    user_id: str
+    inquiries: list[Inquiry]
+
+
 class AdjustRequest(Closed):
     """What a person changes about one of their interests."""
 
