@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,10 @@ from hypothesis import strategies as st
 import penchant.rank
 from numbered import COLD, NOW, N, arrays, columns, query, state, vectors
 from penchant.ingest.kinds import Kinds
+from penchant.interests.concepts import Concepts
+from penchant.interests.expansion.ground import Ground
+from penchant.language.generator.generator import Generated
+from penchant.language.generator.prompt import Prompt
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.ranker import RankerConfig
 from penchant.learn.scorer.rows import Rows
@@ -27,6 +32,7 @@ from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import Following
 from penchant.rank.feedback.stage import ForAnswers
+from penchant.rank.listwise import Listwise, ListwiseConfig, Orders
 from penchant.rank.opening import Opening
 from penchant.rank.pipeline import order
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
@@ -127,8 +133,28 @@ RERANKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
         Exploration,
         lambda grown: Exploration(told(), popularity(), Vectors(vectors())),
     ),
-    "widening": (Widening, lambda grown: Widening(lambda query: 2)),
+    "widening": (Widening, lambda grown: Widening(lambda query: 2, popularity())),
+    "listwise": (Listwise, lambda grown: listwise()),
 }
+
+
+class Backwards:
+    """A generator that wants every list the other way round; the real ones: test_listwise.py."""
+
+    id = "backwards"
+
+    def generate(self, prompt: Prompt, schema: type[Any], deadline: float) -> Generated[Any]:
+        count = int(prompt.user.rsplit("Put the ", 1)[1].split(" ", 1)[0])
+        return Generated(schema(order=list(range(count, 0, -1))), 1, 1, 0.0)
+
+    def close(self) -> None:
+        pass
+
+
+def listwise() -> Listwise:
+    catalogue = columns()
+    ground = Ground("s", catalogue, Concepts(catalogue), None, Vectors())
+    return Listwise(Orders(Backwards(), ListwiseConfig(enabled=True)), ground)
 
 
 @pytest.fixture(scope="module", params=RERANKERS)

@@ -22,6 +22,7 @@ from penchant.learn.effort import LearnSection
 from penchant.learn.tracking import TrackingSection
 from penchant.rank.answer.experiments import ExperimentConfig
 from penchant.rank.feedback.config import FeedbackConfig
+from penchant.rank.listwise import ListwiseConfig
 from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
 from penchant.types import Policy
@@ -37,6 +38,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "cleaning": CleaningConfig,
     "recall": RecallConfig,
     "interests": InterestsConfig,
+    "listwise": ListwiseConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
     "tracking": TrackingSection,

@@ -128,12 +128,13 @@ def load_pipeline(
     feedback: Feedback | None = None,
     derived: Derived | None = None,
     places: Places | None = None,
+    listwise: Stage | None = None,
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall.
 
     With `feedback` its scores follow the answers to slates, and items little known are explored,
     for whom the policy of a request says so. `places` says how many places what people may come to
-    like has earned.
+    like has earned; `listwise` puts the best of each slate into another order.
     """
     plan: dict[str, Any] = {"scorer": "fusion", "newcomer": "trending_30d"}
     if folder.has("rank.json"):
@@ -158,5 +159,8 @@ def load_pipeline(
         scorer = ForAnswers(scorer, feedback, vectors, days)
         # Before the opening, which gives its place where no new item is shown.
         rerankers.insert(0, Exploration(feedback, recall.popularity, vectors))
+    if listwise is not None:
+        # Before the exploration, which says how likely each place was.
+        rerankers.insert(0, listwise)
     stages = row_stages(recall, affinity, columns, vectors, derived)
     return Pipeline(recall, [*stages, ForRaised(ForWords(scorer))], rerankers)

@@ -32,6 +32,7 @@ from penchant.rank.answer.served import Served, load
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
+from penchant.rank.listwise import open_orders
 from penchant.rank.pipeline import load_pipeline
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.led import Led
@@ -119,6 +120,7 @@ class Loading:
         cache = store.directory / VECTORS
         self._readers = Readers(config, cache, self.lexical, self.led, read_only=store.read_only)
         self._workspaces: list[tempfile.TemporaryDirectory[str]] = []
+        self._orders = open_orders(store.settings)
         # Following the answers costs time with each of them: not where nobody is answered by it.
         asked = policies(store.settings)
         self._follows = any(one.answers != "never" or one.explore for one in asked)
@@ -161,6 +163,7 @@ class Loading:
             feedback=told,
             derived=served.derived,
             places=served.places,
+            listwise=served.listwise,
         )
         return replace(served, pipeline=pipeline, feedback=told)
 
@@ -281,6 +284,7 @@ class Loading:
                 else None
             ),
             expansions=self._store.expansions.read,
+            orders=self._orders,
         )
         return Loaded(served, reader, pasts, offset, self._by_answers)
 

@@ -20,6 +20,7 @@ from penchant.language.encoder.encoder import Encoder
 from penchant.language.projection import Layout
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
+from penchant.rank.listwise import Listwise, Orders
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.rank.widening import Places
 from penchant.recall.assemble import RecallPlan, assemble
@@ -54,6 +55,7 @@ class Served:
     graph: Graph | None = None
     places: Places | None = None
     elicitation: Elicitation | None = None
+    listwise: Listwise | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -125,13 +127,14 @@ def load(
     feedback: Callable[[Vectors], Feedback] | None = None,
     layout: Layout = (),
     expansions: Read | None = None,
+    orders: Orders | None = None,
 ) -> Served:
     """Return what the folder of `snapshot` answers with, over the catalogue of `columns`.
 
     `texts` says whether texts are read at all: without, the vectors of the folder stay closed.
     `layout` names the parts of raw rows where items are more than their text. `feedback` opens what
     follows the answers to slates, in the space of these vectors; `expansions` reads what people may
-    come to like.
+    come to like; `orders` is who puts slates into another order.
     """
     whitening, vectors = None, Vectors()
     if texts and folder.has("text.mean.npy"):
@@ -158,6 +161,11 @@ def load(
     model = Categories.load(folder) if texts else None
     known = np.asarray(folder.array(KNOWN)) if model is not None else None
     derived = Derived(columns, model, known)
+    graph = Graph.load(folder)
+    listwise = None
+    if orders is not None:
+        ground = Ground(snapshot, columns, concepts, graph, vectors, encoder, whitening)
+        listwise = Listwise(orders, ground)
     pipeline = load_pipeline(
         folder,
         recall,
@@ -166,6 +174,7 @@ def load(
         feedback=told,
         derived=derived,
         places=places,
+        listwise=listwise,
     )
     return Served(
         snapshot,
@@ -177,7 +186,8 @@ def load(
         told,
         derived,
         concepts,
-        Graph.load(folder),
+        graph,
         places,
         Elicitation.load(folder),
+        listwise,
     )

@@ -112,6 +112,8 @@ def sentence(
             first = prospects[0]
             text += f", here {first.name}"
             text += f", which {first.why}" if first.why else ""
+    elif raised == "listwise":
+        text += "; a language model that was told your interests by name put it further up"
     elif raised:
         text += "; it is new here, and the last place is for such"
     return text + "."
