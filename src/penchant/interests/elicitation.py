@@ -6,7 +6,7 @@ the person wants would be among the best items than without it, times how likely
 and say yes. A question that nobody can answer is worth nothing, and neither is one that everybody
 answers alike. A yes is worth something by itself: the engine has more to go on than a belief about
 tastes. Expected value of information (Howard, 1966), over prototypes in place of a
-parametric model; the alternatives that were measured: docs/asking.md.
+parametric model; the alternatives that were measured: docs/interests.md.
 """
 
 from __future__ import annotations
