@@ -21,6 +21,7 @@ from penchant.language.template import TextConfig
 from penchant.learn.effort import LearnSection
 from penchant.learn.tracking import TrackingSection
 from penchant.rank.answer.experiments import ExperimentConfig
+from penchant.rank.answer.headlining import HeadlinesConfig
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.listwise import ListwiseConfig
 from penchant.recall.sizes import RecallConfig
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "recall": RecallConfig,
     "interests": InterestsConfig,
     "listwise": ListwiseConfig,
+    "headlines": HeadlinesConfig,
     "feedback": FeedbackConfig,
     "learn": LearnSection,
     "tracking": TrackingSection,

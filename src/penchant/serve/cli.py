@@ -19,6 +19,7 @@ from penchant.serve.commands import (
     demonstration,
     diagnosing,
     experimenting,
+    headlining,
     importing,
     interesting,
     keeping,
@@ -89,7 +90,7 @@ def _root(
 
 for group in (
     *(demonstration, importing, learning, answering, interesting, serving, protocol),
-    *(experimenting, keeping, keys, diagnosing),
+    *(experimenting, headlining, keeping, keys, diagnosing),
 ):
     group.register(app)
 

@@ -22,7 +22,14 @@ from penchant.store.database import Database
 from penchant.store.faults import StoreDamaged, StoreError, fault
 from penchant.store.migrate import migrate
 from penchant.store.open import IMPRESSIONS_FILE, LOG_FILE, SNAPSHOTS, Store
-from penchant.store.place import KEY_FILE, SCALES_FILE, STOPS_FILE, as_path, prepare
+from penchant.store.place import (
+    HEADLINES_FILE,
+    KEY_FILE,
+    SCALES_FILE,
+    STOPS_FILE,
+    as_path,
+    prepare,
+)
 from penchant.store.settings import FILE
 from penchant.store.snapshots import CURRENT, Snapshots
 
@@ -116,7 +123,7 @@ def _check(path: Path) -> None:
 
 
 def _copy_rest(source: Path, target: Path, *, key: bool = True) -> None:
-    for name in (FILE, SCALES_FILE, STOPS_FILE):
+    for name in (FILE, SCALES_FILE, STOPS_FILE, HEADLINES_FILE):
         if (source / name).exists():
             shutil.copy2(source / name, target / name)
     if key and (source / KEY_FILE).exists():

@@ -13,6 +13,7 @@ from penchant.types import InvalidInput
 # Beside the tables and no part of any: without them a store answers otherwise, or for strangers.
 KEY_FILE, SCALES_FILE = "privacy.key", "scales.json"
 STOPS_FILE = "experiments.json"  # what of experiments was stopped
+HEADLINES_FILE = "headlines.json"  # lines that were written for items, and what was decided of them
 
 # SQLite in WAL mode shares memory between processes and trusts file locks; these give neither.
 _NETWORK = re.compile(

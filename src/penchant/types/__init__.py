@@ -176,12 +176,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One line of a slate. `rank` starts at 1; `reasons` is filled by the explanation."""
+    """One line of a slate. `rank` starts at 1; `reasons` is filled by the explanation.
+
+    `headline` is a line that was written for the item and approved, "" for none.
+    """
 
     item_id: str
     score: float
     rank: int
     reasons: tuple[Reason, ...] = ()
+    headline: str = ""
 
 
 @dataclass(frozen=True, slots=True)

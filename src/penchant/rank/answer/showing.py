@@ -11,6 +11,7 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.rank.answer.asking import Question, whole
+from penchant.rank.answer.headlining import Headlining
 from penchant.rank.answer.neighbours import neighbours
 from penchant.rank.explain.reasons import mattered, origins
 from penchant.rank.exploration import PROPENSITY
@@ -58,6 +59,7 @@ class Showing:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._headlining = Headlining(store)
 
     def answer(self, question: Question, *, log: bool) -> Slate:
         """Return the slate for a question, and store the impression if `log`."""
@@ -123,6 +125,7 @@ class Showing:
         question = course.question
         shown = cut(course.left, slice(0, k))
         lines = _lines(question, shown, course.before)
+        lines = self._headlining.shown(lines, question.served, question.state)
         if not course.before:
             lines += _strangers(question, shown)
         slate_id = uuid.uuid4().hex

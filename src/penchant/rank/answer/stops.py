@@ -1,27 +1,22 @@
-"""Stopped variants: a small file beside the tables, replaced whole, which every request looks at.
+"""Stopped variants: a file beside the tables, at which every request looks.
 
-Who stops a variant (a guard-rail, or a person) may be another process than those that answer. They
-ask the file system whether the file is another one than before, which costs a microsecond, so that
-a stop holds from the next request on. A file that cannot be read stops everything: what everybody
-had before is the safe answer.
+Who stops a variant (a guard-rail, or a person) may be another process than those that answer. A
+file that cannot be read stops everything: what everybody had before is the safe answer.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from penchant.store.durable import replaced
-from penchant.store.faults import StoreError, StoreReadOnly
-from penchant.store.lock import FileLock
 from penchant.store.place import STOPS_FILE
+from penchant.store.sidecar import Sidecar
 
 
 @dataclass(frozen=True)
@@ -62,24 +57,17 @@ class Stops:
     """The stops of one directory. Reading is for every request, writing for one at a time."""
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        self.path = directory / STOPS_FILE
-        self._read_only = read_only
-        # Replaced as one: what the file looked like, and what it said.
-        self._known: tuple[tuple[int, ...], Stopped] = ((), _NOTHING)
+        path = directory / STOPS_FILE
+        parse = partial(_parsed, path)
+        self._file = Sidecar(path, parse, _rendered, _NOTHING, read_only=read_only)
 
     def read(self) -> Stopped:
         """Return what is stopped at this moment, in whatever process it was."""
-        mark = self._mark()
-        known, stopped = self._known
-        if mark == known:
-            return stopped
-        stopped = _NOTHING if not mark else self._parse()
-        self._known = (mark, stopped)
-        return stopped
+        return self._file.read()
 
     def stop(self, experiment: str, variant: str, stop: Stop) -> bool:
         """Return whether the variant was running: it is stopped now, for good, everywhere."""
-        with self._changing() as change:
+        with self._file.changing() as change:
             before = self.read()
             if variant in before.of(experiment):
                 return False
@@ -89,7 +77,7 @@ class Stops:
 
     def lift(self, experiment: str, variant: str, now: float) -> bool:
         """Return whether the variant was stopped: it runs again, and its experiment counts anew."""
-        with self._changing() as change:
+        with self._file.changing() as change:
             before = self.read()
             if variant not in before.of(experiment):
                 return False
@@ -101,45 +89,21 @@ class Stops:
 
     def halt(self, why: str) -> None:
         """Stop every experiment there is or will be, or with "" let them run again."""
-        with self._changing() as change:
+        with self._file.changing() as change:
             change(replace(self.read(), halted=why))
 
-    @contextmanager
-    def _changing(self) -> Iterator[Callable[[Stopped], None]]:
-        if self._read_only:
-            raise StoreReadOnly(f"{self.path.parent} was opened to read; open it to write")
-        lock = FileLock(self.path.with_suffix(".lock"))
-        with closing(lock), lock.held():
-            yield self._write
 
-    def _write(self, stopped: Stopped) -> None:
-        text = json.dumps(asdict(stopped), indent=1, ensure_ascii=False)
-        try:
-            with replaced(self.path) as file:
-                file.write(text.encode())
-            self._known = ((-2,), _NOTHING)  # a file of the same tick may look like the one before
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written ({error.strerror}), so nothing was stopped or "
-                "lifted; free space or give this process the right to write there, and try again"
-            ) from error
+def _rendered(stopped: Stopped) -> bytes:
+    return json.dumps(asdict(stopped), indent=1, ensure_ascii=False).encode()
 
-    def _parse(self) -> Stopped:
-        try:
-            return _READ.validate_json(self.path.read_bytes())
-        except FileNotFoundError:
-            return _NOTHING
-        except (OSError, ValidationError, ValueError) as error:
-            return Stopped(
-                halted=f"{self.path} cannot be read ({type(error).__name__}); correct it, or "
-                "delete it, which lets every variant run again"
-            )
 
-    def _mark(self) -> tuple[int, ...]:
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
-            return ()
-        except OSError:
-            return (-1,)
-        return (found.st_ino, found.st_mtime_ns, found.st_size)
+def _parsed(path: Path, content: bytes | OSError) -> Stopped:
+    try:
+        if isinstance(content, OSError):
+            raise content
+        return _READ.validate_json(content)
+    except (OSError, ValidationError, ValueError) as error:
+        return Stopped(
+            halted=f"{path} cannot be read ({type(error).__name__}); correct it, or delete it, "
+            "which lets every variant run again"
+        )

@@ -37,6 +37,7 @@ def slate(
             float(line["score"]),
             len(shown) + int(line["rank"]),
             reasons(line.get("reasons") or ()),
+            line.get("headline", ""),
         )
         for line in data["recommendations"]
     )

@@ -12,6 +12,7 @@ _RECOMMENDATION = {
         {"kind": "source", "name": "sequence", "weight": 0.6, "item_id": None},
         {"kind": "event", "name": "click", "weight": 0.4, "item_id": "i3"},
     ],
+    "headline": "",
 }
 SLATE: dict[str, Any] = {
     "slate_id": "5d0f4ad0b7e94b0f9f0c6f1a2b3c4d5e",

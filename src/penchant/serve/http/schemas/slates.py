@@ -25,6 +25,7 @@ class Recommendation(Closed):
     score: float
     rank: int
     reasons: list[Reason]
+    headline: str
 
 
 class Slate(Closed):
