@@ -70,6 +70,8 @@ QUESTIONS: list[Callable[[Asked], Any]] = [
     lambda a: a.rank("ann", ["s1", "w6"], now=NOW).more(3).recommendations,
     lambda a: a.similar("w1", 4, now=NOW),
     lambda a: a.interests("ann", now=NOW),
+    lambda a: a.ask("ann", 3, now=NOW),
+    lambda a: a.ask("nobody", exclude=["w1", "s1"], now=NOW),
     lambda a: a.interests("jo", now=NOW),
     lambda a: unshown(a.export("ann")),
     lambda a: a.export("nobody"),

@@ -39,6 +39,8 @@ CONTRACT = {
     "DELETE /v1/users/{user}",
     "GET /v1/users/interests",
     "GET /v1/users/{user}/interests",
+    "GET /v1/users/inquiries",
+    "GET /v1/users/{user}/inquiries",
     "POST /v1/users/interests",
     "POST /v1/users/{user}/interests",
     "POST /v1/users/prospects",
@@ -102,6 +104,7 @@ def test_an_answer_is_that_of_the_engine(client: httpx2.Client, engine: penchant
                 {"kind": r.kind, "name": r.name, "weight": r.weight, "item_id": r.item_id}
                 for r in line.reasons
             ],
+            "headline": "",
         }
         for line in slate
     ]
@@ -282,6 +285,24 @@ def test_interests_are_adjusted_and_items_withdrawn(client: httpx2.Client) -> No
     assert client.delete("/v1/users/history", params=both).json() == {"removed": 0}
     assert client.delete("/v1/users/ann/history").status_code == 422
     assert client.delete("/v1/users/ann/history", params={"item_id": "x"}).status_code == 404
+
+
+def test_what_to_ask_a_new_person(client: httpx2.Client) -> None:
+    path, now = "/v1/users/new/inquiries", {"now": world.NOW}
+    asked = client.get(path, params={"k": 3, **now}).json()
+    assert asked["user_id"] == "new"
+    items = [one["item_id"] for one in asked["inquiries"]]
+    assert len(set(items)) == 3
+    assert all(one["title"] and 0 <= one["likely"] <= 1 for one in asked["inquiries"])
+    beside = client.get("/v1/users/inquiries", params={"user_id": "new", "k": 3, **now})
+    assert beside.json() == asked
+    again = client.get(path, params={"k": 3, "exclude": items, **now}).json()["inquiries"]
+    assert not {one["item_id"] for one in again} & set(items)
+    assert len(client.get(path, params=now).json()["inquiries"]) == 5
+    assert client.get(path, params={"k": 21}).status_code == 422
+    assert client.get(path, params={"k": "many"}).status_code == 422
+    client.post("/v1/events", json={"user_id": "inquiries", "item_id": "w1"})
+    assert len(client.get("/v1/users/inquiries").json()["events"]) == 1
 
 
 def test_a_person_called_history(client: httpx2.Client) -> None:
