@@ -21,6 +21,7 @@ import numpy.typing as npt
 from penchant.interests.state import State
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.rates import SHAPE
+from penchant.rank.stage import taken
 from penchant.recall.popularity import DAY, Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Ids, Query
@@ -62,13 +63,11 @@ class Exploration:
             rest = np.setdiff1d(order, chosen)
             order = np.concatenate((rest[:first], chosen, rest[first:]))
             chances[first : query.k] = chance
+        moved = taken(candidates, order)
         return replace(
-            candidates,
-            items=candidates.items[order],
-            scores=candidates.scores[order],
-            features=np.column_stack((candidates.features[order], chances)),
+            moved,
+            features=np.column_stack((moved.features, chances)),
             names=(*candidates.names, PROPENSITY),
-            origin=candidates.origin[order],
         )
 
     def _unsure(self, query: Query, candidates: Candidates, first: int) -> npt.NDArray[np.intp]:

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +23,7 @@ from penchant.language.generator.expanding import Interest
 from penchant.language.generator.generator import Generator
 from penchant.language.generator.open import GeneratorConfig, open_generator
 from penchant.language.generator.ranking import MOST, rank_list
+from penchant.rank.stage import taken
 from penchant.store.settings import Settings
 from penchant.types import Candidates, Error, InvalidInput, Query
 
@@ -114,13 +114,7 @@ class Listwise:
         if found is None:
             return candidates
         order = np.concatenate((np.array(found), np.arange(n, len(candidates))))
-        return replace(
-            candidates,
-            items=candidates.items[order],
-            scores=candidates.scores[order],
-            features=candidates.features[order],
-            origin=candidates.origin[order],
-        )
+        return taken(candidates, order)
 
 
 def open_orders(settings: Settings) -> Orders | None:

@@ -8,11 +8,10 @@ item wanted seldom for long is none of these: it had its chance. Measured: docs/
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.rank.stage import taken
 from penchant.recall.popularity import DAY, HALF_LIVES, Popularity
 from penchant.types import Candidates, Query
 
@@ -55,10 +54,4 @@ class Opening:
         chosen = int(able[np.argmax(counts[_WEEK, able])])
         places = np.arange(len(candidates))
         places[k - 1 : chosen + 1] = np.roll(places[k - 1 : chosen + 1], 1)
-        return replace(
-            candidates,
-            items=candidates.items[places],
-            scores=candidates.scores[places],
-            features=candidates.features[places],
-            origin=candidates.origin[places],
-        )
+        return taken(candidates, places)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from penchant.rank.scorers.raised import ForRaised
 from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.scorers.scorer import Scorer
 from penchant.rank.scorers.words import ForWords
-from penchant.rank.stage import Stage
+from penchant.rank.stage import Stage, taken
 from penchant.rank.widening import Places, Widening
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts
@@ -98,13 +97,7 @@ def order(pool: Candidates) -> Candidates:
     """Return the candidates by descending score; NaN and infinite scores last, ties by number."""
     scores = np.where(np.isfinite(pool.scores), pool.scores, -np.inf)
     best = np.argsort(-scores, kind="stable")
-    return replace(
-        pool,
-        items=pool.items[best],
-        scores=pool.scores[best],
-        features=pool.features[best],
-        origin=pool.origin[best],
-    )
+    return taken(pool, best)
 
 
 def row_stages(

@@ -6,7 +6,11 @@ why. Nobody else does.
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from penchant.interests.state import State
 from penchant.types import Candidates, Query
@@ -23,3 +27,14 @@ class Stage(Protocol):
     def __call__(self, query: Query, state: State, candidates: Candidates) -> Candidates:
         """Return the candidates as this stage leaves them."""
         ...
+
+
+def taken(candidates: Candidates, places: slice | npt.NDArray[np.integer[Any]]) -> Candidates:
+    """Return the candidates at these places, in their order: some of them, or all in another."""
+    return replace(
+        candidates,
+        items=candidates.items[places],
+        scores=candidates.scores[places],
+        features=candidates.features[places],
+        origin=candidates.origin[places],
+    )

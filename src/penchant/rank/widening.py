@@ -11,11 +11,11 @@ and never exceeds what the policy grants. Measured: docs/decisions.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
 from penchant.interests.state import State
+from penchant.rank.stage import taken
 from penchant.recall.expansion import NAME
 from penchant.recall.popularity import HALF_LIVES, Popularity
 from penchant.types import Candidates, Query
@@ -61,13 +61,7 @@ class Widening:
             # The last place is left to who has it: an opening for what is new may.
             first = np.concatenate((first[: k - 1 - len(held)], held, first[-1:]))
         order = np.concatenate((first, np.setdiff1d(order, first)))
-        return replace(
-            candidates,
-            items=candidates.items[order],
-            scores=candidates.scores[order],
-            features=candidates.features[order],
-            origin=candidates.origin[order],
-        )
+        return taken(candidates, order)
 
     def _held(
         self,

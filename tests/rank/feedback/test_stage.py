@@ -101,7 +101,7 @@ def test_questions_in_words_are_left_to_the_scorer() -> None:
 
 
 def test_an_empty_pool_is_an_empty_pool() -> None:
-    from penchant.rank.answer.showing import cut
+    from penchant.rank.stage import taken
 
-    nothing = cut(pool(), slice(0, 0))
+    nothing = taken(pool(), slice(0, 0))
     assert len(stage(Weights())(query(n_items=N, policy=ON), PERSON, nothing)) == 0

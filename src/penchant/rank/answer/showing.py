@@ -17,12 +17,12 @@ from penchant.rank.explain.reasons import mattered, origins
 from penchant.rank.exploration import PROPENSITY
 from penchant.rank.pipeline import RAISED, SCORED_BY
 from penchant.rank.scorers.terms import LATER, with_terms
+from penchant.rank.stage import taken
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
 from penchant.types import (
     Candidates,
     Floats,
-    Ids,
     Mask,
     Query,
     Reason,
@@ -84,7 +84,7 @@ class Showing:
         for question in questions:
             query, ids = question.query, question.served.columns.ids
             pool, _ = question.served.pipeline.run(query, question.state)
-            shown = cut(pool, slice(0, query.k))
+            shown = taken(pool, slice(0, query.k))
             users += [query.user_id] * len(shown)
             items += [ids[item] for item in shown.items.tolist()]
             scores += shown.scores.tolist()
@@ -123,7 +123,7 @@ class Showing:
 
     def _show(self, course: _Course, k: int) -> Slate:
         question = course.question
-        shown = cut(course.left, slice(0, k))
+        shown = taken(course.left, slice(0, k))
         lines = _lines(question, shown, course.before)
         lines = self._headlining.shown(lines, question.served, question.state)
         if not course.before:
@@ -142,7 +142,7 @@ class Showing:
                 )
             )
         rest = replace(
-            course, left=cut(course.left, slice(k, None)), before=course.before + len(lines)
+            course, left=taken(course.left, slice(k, None)), before=course.before + len(lines)
         )
         return Slate(
             lines,
@@ -213,17 +213,6 @@ def _strangers(question: Question, shown: Candidates) -> tuple[Recommendation, .
     return tuple(
         Recommendation(item, below, len(shown) + place)
         for place, item in enumerate(question.strangers, start=1)
-    )
-
-
-def cut(pool: Candidates, part: slice | Ids) -> Candidates:
-    """Return some of the candidates, by their places."""
-    return replace(
-        pool,
-        items=pool.items[part],
-        scores=pool.scores[part],
-        features=pool.features[part],
-        origin=pool.origin[part],
     )
 
 

@@ -13,10 +13,11 @@ from penchant.interests.expansion.expanding import prospects
 from penchant.rank.answer.asking import one_id
 from penchant.rank.answer.loading import UNTRAINED
 from penchant.rank.answer.replica import Replica
-from penchant.rank.answer.showing import cut, impression
+from penchant.rank.answer.showing import impression
 from penchant.rank.explain import explanation
 from penchant.rank.opening import Opening
 from penchant.rank.scorers.ranker import Ranker
+from penchant.rank.stage import taken
 from penchant.store.faults import StoreError
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
@@ -119,7 +120,7 @@ class Explaining:
         at = {item: place for place, item in enumerate(pool.items.tolist())}
         known = [place for place, number in enumerate(numbers.tolist()) if number in at]
         rows = [at[int(numbers[place])] for place in known]
-        shown = cut(pool, np.array(rows, dtype=np.int32))
+        shown = taken(pool, np.array(rows, dtype=np.int32))
         kept = tuple(lines[place] for place in known)
         query = Query(now=slate.now, n_items=columns.n)
         return impression(slate.id, query, slate.snapshot, shown, kept, slate.trace)
