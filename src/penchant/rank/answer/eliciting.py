@@ -39,13 +39,25 @@ def inquiries(
         Inquiry(
             columns.ids[one.item],
             columns.titles[one.item],
-            served.concepts.named(one.item)[:SHOWN],
+            _about(served, one.item),
             one.likely,
             one.gain,
             one.bits,
         )
         for one in found
     )
+
+
+def _about(served: Served, item: int) -> tuple[str, ...]:
+    """Return what an item is about, what tells most first: its categories, then what is rare."""
+    concepts = served.concepts
+    numbers = concepts.of(item)
+    telling = concepts.telling(numbers)
+    order = sorted(
+        range(len(numbers)),
+        key=lambda at: (concepts.kinds[numbers[at]] != "category", -float(telling[at])),
+    )
+    return tuple(concepts.names[numbers[at]] for at in order[:SHOWN])
 
 
 def _untrained(served: Served, now: float, may: Mask) -> Elicitation:
