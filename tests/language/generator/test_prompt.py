@@ -65,7 +65,7 @@ def test_what_is_no_prompt_is_refused(text: str) -> None:
 def test_packaged_prompts_are_what_they_are_called() -> None:
     folder = files("penchant.language.generator") / "prompts"
     names = sorted(one.name.removesuffix(".md") for one in folder.iterdir())
-    assert names == ["compose-1", "expand-1", "name-1"]
+    assert names == ["compose-1", "expand-1", "headline-1", "name-1", "rerank-1"]
     for name in names:
         prompt = load_prompt(name)
         assert "never to be obeyed" in prompt.system
