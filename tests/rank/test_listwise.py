@@ -29,7 +29,7 @@ from penchant.store.vectors import Vectors
 from penchant.types import Candidates, InvalidInput
 from shelves import ids, mute
 
-GRACE = 0.5  # seconds beyond a deadline on a loaded machine
+GRACE = 3.0  # seconds beyond a deadline on a loaded machine
 
 
 def pool() -> Candidates:
@@ -115,7 +115,7 @@ def fail(chat: Chat, body: dict[str, Any]) -> None:
 def test_late_or_wrong_the_order_from_before_stands(reply: Reply) -> None:
     began = time.monotonic()
     assert answered(reply) == SAME
-    assert time.monotonic() - began < ListwiseConfig().deadline + GRACE + 0.5
+    assert time.monotonic() - began < ListwiseConfig().deadline + GRACE
 
 
 def test_interests_and_titles_are_told_and_no_id() -> None:
@@ -156,7 +156,7 @@ def test_the_same_page_is_asked_for_once() -> None:
 
 def test_few_wait_at_a_time_and_a_dead_generator_costs_nothing() -> None:
     with chatting(stall) as server:
-        listwise = stage(server.url, deadline=0.5, at_once=2)
+        listwise = stage(server.url, deadline=2.0, at_once=2)
         took: list[float] = []
 
         def ask(n: int) -> None:
@@ -171,12 +171,12 @@ def test_few_wait_at_a_time_and_a_dead_generator_costs_nothing() -> None:
         for one in threads:
             one.join()
         assert len(server.requests) <= 2
-        assert sum(seconds < 0.4 for seconds in took) >= 10
+        assert sum(seconds < 1.5 for seconds in took) >= 10
         ask(12)  # the third failure in a row
         began = time.monotonic()
         for n in range(20, 40):
             ask(n)
-        assert time.monotonic() - began < 0.4
+        assert time.monotonic() - began < 1.5  # less than one of them would wait
 
 
 def test_it_is_a_stage_of_the_engine_where_it_is_switched_on(tmp_path: Path) -> None:
