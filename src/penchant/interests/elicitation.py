@@ -5,8 +5,8 @@ much as the answers so far fit. A question is worth what a yes would change: how
 the person wants would be among the best items than without it, times how likely they know the item
 and say yes. A question that nobody can answer is worth nothing, and neither is one that everybody
 answers alike. A yes is worth something by itself: the engine has more to go on than a belief about
-tastes. Expected value of information (Howard, 1966), over prototypes in place of a
-parametric model; the alternatives that were measured: docs/interests.md.
+tastes. Expected value of information (Howard, 1966), over prototypes in place of a parametric
+model; the alternatives that were measured: docs/interests.md.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ class Elicitation:
             gain = np.zeros(len(self.items))
             yes = np.zeros(len(self.items))
             for share, belief in beliefs:
-                yes += share * (belief @ self.likely)
-                gain += share * self._gain(belief, answered)
+                likely = belief @ self.likely
+                yes += share * likely
+                gain += share * self._gain(belief, likely, answered)
             best = int(np.where(able, gain + YES * yes, -1.0).argmax())
             bits = sum(share * self._bits(belief, best) for share, belief in beliefs)
             asked.append(Asked(int(self.items[best]), float(yes[best]), float(gain[best]), bits))
@@ -87,15 +88,19 @@ class Elicitation:
         out: Reals = belief / belief.sum()
         return out
 
-    def _gain(self, belief: Reals, answered: Mask) -> Reals:
-        """Return float64[m]: P(yes) times what the best items gain by a yes, for each question."""
-        joint = belief[:, None] * self.likely
-        yes = np.maximum(joint.sum(axis=0), 1e-12)
-        wanted = (joint / yes).T @ self.likely  # [asked, item]: wanted by whoever says yes
+    def _gain(self, belief: Reals, likely: Reals, answered: Mask) -> Reals:
+        """Return float64[m]: P(yes) times what the best items gain by a yes, for each question.
+
+        `likely` float64[m] is P(yes) as it is believed.
+        """
+        yes = np.maximum(likely, 1e-12)
+        wanted = (
+            belief[:, None] * self.likely / yes
+        ).T @ self.likely  # [asked, item]: wanted by whoever says yes
         np.fill_diagonal(wanted, 0.0)
         wanted[:, answered] = 0.0
         best = min(BEST, wanted.shape[1])
-        order = np.argsort(-np.where(answered, 0.0, belief @ self.likely), kind="stable")
+        order = np.argsort(-np.where(answered, 0.0, likely), kind="stable")
         now, next_one = order[:best], order[best : best + 1]
         without = wanted[:, now].sum(axis=1)
         # Whoever was asked about one of the best is recommended the next one in its place.

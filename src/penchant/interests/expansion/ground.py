@@ -36,6 +36,7 @@ class Ground:
     encoder: Encoder | None = None
     whitening: Whitening | None = None
     _centres: tuple[int, Floats] | None = field(default=None, repr=False)
+    _proposable: tuple[tuple[int, int], Mask] | None = field(default=None, repr=False)
 
     def centres(self) -> Floats:
         """Return float32[c, d]: where the items of each concept lie, NaN where no text tells."""
@@ -72,11 +73,16 @@ class Ground:
 
     def proposable(self) -> Mask:
         """Return bool[c]: which concepts may be proposed: broad ones that something bears now."""
+        mark = self.columns.version, len(self.concepts)
+        if self._proposable is not None and self._proposable[0] == mark:
+            return self._proposable[1]
         allowed = self.concepts.broad()
         live = ~self.columns.retired[: self.columns.n]
         for concept in np.flatnonzero(allowed).tolist():
             items = self.concepts.bearing(concept)
             allowed[concept] = bool(live[items[items < len(live)]].any())
+        allowed.setflags(write=False)  # everybody who expands is given the same
+        self._proposable = mark, allowed
         return allowed
 
 
