@@ -42,9 +42,9 @@ import penchant
 import penchant.rank.pipeline as pipeline
 from bar import protocol
 from penchant.measure.intervals import bootstrap, paired
-from penchant.rank.exploration import PROPENSITY, Exploration
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import RATE
+from penchant.rank.rerankers.exploration import PROPENSITY, Exploration
 from penchant.store.vectors import Vectors
 from penchant.types import Policy
 

@@ -26,15 +26,16 @@ from penchant.language.generator.prompt import Prompt
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.ranker import RankerConfig
 from penchant.learn.scorer.rows import Rows
-from penchant.rank.exploration import Exploration
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import Following
 from penchant.rank.feedback.stage import ForAnswers
-from penchant.rank.listwise import Listwise, ListwiseConfig, Orders
-from penchant.rank.opening import Opening
 from penchant.rank.pipeline import order
+from penchant.rank.rerankers.exploration import Exploration
+from penchant.rank.rerankers.listwise import Listwise, ListwiseConfig, Orders
+from penchant.rank.rerankers.opening import Opening
+from penchant.rank.rerankers.widening import Widening
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
 from penchant.rank.scorers.fusion import Fusion
 from penchant.rank.scorers.newcomer import ForNewcomers
@@ -42,7 +43,6 @@ from penchant.rank.scorers.raised import ForRaised
 from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage
-from penchant.rank.widening import Widening
 from penchant.recall.popularity import Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates

@@ -23,7 +23,7 @@ from penchant.learn.tracking import TrackingSection
 from penchant.rank.answer.experiments import ExperimentConfig
 from penchant.rank.answer.headlining import HeadlinesConfig
 from penchant.rank.feedback.config import FeedbackConfig
-from penchant.rank.listwise import ListwiseConfig
+from penchant.rank.rerankers.listwise import ListwiseConfig
 from penchant.recall.sizes import RecallConfig
 from penchant.store.settings import Settings
 from penchant.types import Policy

@@ -10,11 +10,12 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.language.categories import Derived
-from penchant.rank.exploration import Exploration
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.stage import DAYS_HALF, ForAnswers
-from penchant.rank.opening import Opening
+from penchant.rank.rerankers.exploration import Exploration
+from penchant.rank.rerankers.opening import Opening
+from penchant.rank.rerankers.widening import Places, Widening
 from penchant.rank.scorers.affinity import Affinity, AffinityStage
 from penchant.rank.scorers.fusion import Fusion
 from penchant.rank.scorers.newcomer import ForNewcomers
@@ -23,7 +24,6 @@ from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.scorers.scorer import Scorer
 from penchant.rank.scorers.words import ForWords
 from penchant.rank.stage import Stage, taken
-from penchant.rank.widening import Places, Widening
 from penchant.recall.gather import Recall
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns

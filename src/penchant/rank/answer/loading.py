@@ -32,8 +32,8 @@ from penchant.rank.answer.served import Served, load
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.open import open_feedback
 from penchant.rank.feedback.reading import catch_up
-from penchant.rank.listwise import open_orders
 from penchant.rank.pipeline import load_pipeline
+from penchant.rank.rerankers.listwise import open_orders
 from penchant.recall.assemble import RecallPlan, fit_covisitation
 from penchant.recall.led import Led
 from penchant.recall.lexical import Lexical

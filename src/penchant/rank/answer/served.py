@@ -20,9 +20,9 @@ from penchant.language.encoder.encoder import Encoder
 from penchant.language.projection import Layout
 from penchant.language.whitening import Whitening
 from penchant.rank.feedback.feedback import Feedback
-from penchant.rank.listwise import Listwise, Orders
 from penchant.rank.pipeline import Pipeline, load_pipeline
-from penchant.rank.widening import Places
+from penchant.rank.rerankers.listwise import Listwise, Orders
+from penchant.rank.rerankers.widening import Places
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.expansion import Expansion, Read
 from penchant.recall.pairing import Recent

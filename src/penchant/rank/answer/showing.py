@@ -14,8 +14,8 @@ from penchant.rank.answer.asking import Question, whole
 from penchant.rank.answer.headlining import Headlining
 from penchant.rank.answer.neighbours import neighbours
 from penchant.rank.explain.reasons import mattered, origins
-from penchant.rank.exploration import PROPENSITY
 from penchant.rank.pipeline import RAISED, SCORED_BY
+from penchant.rank.rerankers.exploration import PROPENSITY
 from penchant.rank.scorers.terms import LATER, with_terms
 from penchant.rank.stage import taken
 from penchant.store.impressions import Impression

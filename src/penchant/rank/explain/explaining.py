@@ -15,7 +15,7 @@ from penchant.rank.answer.loading import UNTRAINED
 from penchant.rank.answer.replica import Replica
 from penchant.rank.answer.showing import impression
 from penchant.rank.explain import explanation
-from penchant.rank.opening import Opening
+from penchant.rank.rerankers.opening import Opening
 from penchant.rank.scorers.ranker import Ranker
 from penchant.rank.stage import taken
 from penchant.store.faults import StoreError

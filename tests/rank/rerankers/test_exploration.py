@@ -9,12 +9,12 @@ import pytest
 
 from numbered import NOW, query, state
 from penchant.ingest.kinds import Kinds
-from penchant.rank.exploration import DRAWS, MOST, PROPENSITY, REACH, Exploration
 from penchant.rank.feedback.appeal import DIRECTIONS, LEAST, fit
 from penchant.rank.feedback.circumstances import told
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.following import Following
+from penchant.rank.rerankers.exploration import DRAWS, MOST, PROPENSITY, REACH, Exploration
 from penchant.recall.popularity import DAY, Popularity
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Policy

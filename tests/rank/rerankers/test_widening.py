@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numbered import DAY, NOW, query, state
-from penchant.rank.widening import COST, NEAREST, REACH, SMALLEST, Widening
+from penchant.rank.rerankers.widening import COST, NEAREST, REACH, SMALLEST, Widening
 from penchant.recall.popularity import Popularity
 from penchant.types import Candidates, Policy
 

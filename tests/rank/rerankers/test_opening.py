@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numbered import NOW, query, state
-from penchant.rank.opening import ENOUGH, NEW, REACH, SMALLEST, Opening
+from penchant.rank.rerankers.opening import ENOUGH, NEW, REACH, SMALLEST, Opening
 from penchant.recall.popularity import DAY, Popularity
 from penchant.types import Candidates
 

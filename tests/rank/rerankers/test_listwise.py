@@ -24,7 +24,7 @@ from penchant.language.generator.budget import Budget
 from penchant.language.generator.endpoint import Endpoint
 from penchant.language.generator.expanding import Interest
 from penchant.language.generator.guarded import Guarded
-from penchant.rank.listwise import Listwise, ListwiseConfig, Orders
+from penchant.rank.rerankers.listwise import Listwise, ListwiseConfig, Orders
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, InvalidInput
 from shelves import ids, mute
