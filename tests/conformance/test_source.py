@@ -40,9 +40,12 @@ from numbered import (
     view,
 )
 from penchant.interests.concepts import Concepts
+from penchant.interests.context import clock
+from penchant.interests.context.field import Field
+from penchant.interests.context.schema import Schema
 from penchant.interests.state import State
 from penchant.language.searchable import Searchable
-from penchant.learn.config import ProjectionConfig
+from penchant.learn.config import ContextualConfig, ProjectionConfig
 from penchant.learn.sources.learner import SourcesConfig, SourcesLearner, linear
 from penchant.learn.sources.linear import Ease, Kernel
 from penchant.learn.sources.sequence import SequenceConfig
@@ -66,7 +69,8 @@ SMALL = SequenceConfig(dimension=8, blocks=1, heads=1, length=12, epochs=2)
 HEADS = (Ease("linear", Kernel(), 1.0, Recency(moments_half=2.0)),)
 SOURCES = (
     "linear", "factors", "sequence", "sequence_text", "after", "together", "text",
-    "tuned", "trending_1d", "trending_7d", "trending_30d", "fresh", "expansion", "lexical", "asked",
+    "tuned", "contextual", "again", "trending_1d", "trending_7d", "trending_30d", "fresh",
+    "expansion", "lexical", "asked",
 )  # fmt: skip
 ASKED = "a western with dust and a train"
 
@@ -83,9 +87,17 @@ class World:
             sequence=sequence,
             sequence_text=SMALL,
             tuned=ProjectionConfig(dimension=4, hidden=4, epochs=1, batch=8, negatives=8),
+            contextual=ContextualConfig(dimension=4, length=3, epochs=2, batch=8),
             quota=10,
         )
-        learner = SourcesLearner(config, learned.n_items, learned.vectors, learned.vectors)
+        learner = SourcesLearner(
+            config,
+            learned.n_items,
+            learned.vectors,
+            learned.vectors,
+            again=True,
+            schema=Schema([Field("weekday", "clock", clock.VALUES["weekday"], gain=0.1)]),
+        )
         plan = learner.fit(learned, self.folder, 1.0)
         linear.fit_factors(
             learned,
@@ -148,7 +160,7 @@ def asked() -> Asked:
 
 def query(now: float = NOW, n_items: int = N) -> Query:
     """Return a question with words, so that every source has something to answer."""
-    return numbered.query(now, n_items, text=ASKED)
+    return numbered.query(now, n_items, text=ASKED, seen="keep")
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,17 @@ import penchant.rank
 from numbered import COLD, NOW, N, arrays, columns, query, state, vectors
 from penchant.ingest.kinds import Kinds
 from penchant.interests.concepts import Concepts
+from penchant.interests.context import clock
+from penchant.interests.context.crowd import Crowd
+from penchant.interests.context.field import Field
+from penchant.interests.context.schema import Schema
 from penchant.interests.expansion.ground import Ground
 from penchant.language.generator.generator import Generated
 from penchant.language.generator.prompt import Prompt
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.ranker import RankerConfig
 from penchant.learn.scorer.rows import Rows
+from penchant.rank.circumstances import Circumstances
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.feedback.config import FeedbackConfig
 from penchant.rank.feedback.feedback import Feedback
@@ -98,10 +103,18 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Ranker:
     return Ranker([path], NAMES)
 
 
+def circumstances() -> Circumstances:
+    schema = Schema([Field("weekday", "clock", clock.VALUES["weekday"], gain=0.1)])
+    _, items, times = arrays()
+    crowd = Crowd.count(schema, schema.then((), times), items, columns())
+    return Circumstances(crowd, columns(), Vectors(vectors()))
+
+
 MAKERS: dict[str, tuple[type, Callable[[Ranker], Stage]]] = {
     "features": (FeatureBuilder, lambda grown: features()),
     "affinity": (AffinityStage, lambda grown: affinity()),
     "affinity without theta": (AffinityStage, lambda grown: AffinityStage(None, Vectors())),
+    "circumstances": (Circumstances, lambda grown: circumstances()),
     "fusion": (Fusion, lambda grown: Fusion()),
     "fusion with weights": (Fusion, lambda grown: Fusion({"text": 0.0, "after": -2.0})),
     "ranker": (Ranker, lambda grown: grown),

@@ -118,8 +118,10 @@ def adjusted(state: State, changes: Mapping[str, Adjustment], concepts: Concepts
     if (factor == 1.0).all():
         return state
     keep = factor > 0.0
+    left = np.flatnonzero(keep).tolist() if state.contexts else ()
     return replace(
         state,
+        contexts=tuple(state.contexts[at] for at in left),
         items=state.items[keep],
         times=state.times[keep],
         strengths=(state.strengths * factor)[keep],

@@ -49,6 +49,7 @@ def read(
         strengths=strengths,
         seen=log.seen(user, now, NOT_HAD),
         words=words,
+        contexts=tuple(events.contexts[at] for at in place.tolist()) if events.contexts else (),
     )
 
 

@@ -23,7 +23,8 @@ class State:
     `items` int32[n], `times` float64[n] seconds, `strengths` float32[n] (how much it was wanted,
     negative for rejection) describe the last N events that had an item; `seen` holds every item
     the person ever had, newest or not; `words` is what the encoder made of what they asked for, or
-    None: each reader of texts has a space of its own.
+    None: each reader of texts has a space of its own. `contexts` are those of the events, as they
+    are written down (JSON), or empty where none has one.
     """
 
     now: float
@@ -32,6 +33,7 @@ class State:
     strengths: Floats
     seen: Ids
     words: Floats | None = None
+    contexts: tuple[str | None, ...] = ()
     liked: Liked = field(init=False)
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 from penchant.store.lifeline import end_with_caller
-from penchant.types import Error
+from penchant.types import Error, Policy
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +59,7 @@ def tell(step: str, value: float) -> None:
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     """Train and publish; return the report as plain JSON."""
+    from penchant.interests.context.config import ContextConfig
     from penchant.language.generator.open import GeneratorConfig, open_generator
     from penchant.learn import tracking
     from penchant.learn.effort import LearnSection, derive
@@ -96,6 +97,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
                     shelf=store.directory,
                     sizes=store.settings.section("recall", RecallConfig),
                     generator=open_generator(store.settings.section("generator", GeneratorConfig)),
+                    context=store.settings.section("context", ContextConfig),
+                    seen=store.settings.section("recommend", Policy).seen,
                 )
                 with tempfile.TemporaryDirectory(prefix="penchant-learn-") as workspace:
                     incumbent = open_incumbent(store, view, target)

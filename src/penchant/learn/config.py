@@ -72,6 +72,26 @@ class ProjectionConfig:
     most_seconds: float = 120.0
 
 
+@dataclass(frozen=True, slots=True)
+class ContextualConfig:
+    """The factorised model of person, item and circumstances; the defaults are those of balanced.
+
+    `length` is how many of the last choices it reads, `examples` how many events in an epoch.
+    """
+
+    dimension: int = 64
+    length: int = 20
+    dropout: float = 0.3
+    epochs: int = 12
+    batch: int = 1024
+    examples: int = 200_000
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    full_softmax_below: int = 5000
+    negatives: int = 1024
+    most_seconds: float = 90.0
+
+
 @dataclass(frozen=True)
 class SourcesConfig:
     """What recall learns and how; the defaults are those of effort = balanced."""
@@ -82,6 +102,7 @@ class SourcesConfig:
     sequence: SequenceConfig | None = field(default_factory=SequenceConfig)
     sequence_text: SequenceConfig | None = field(default_factory=SequenceConfig)
     tuned: ProjectionConfig | None = field(default_factory=ProjectionConfig)
+    contextual: ContextualConfig | None = field(default_factory=ContextualConfig)
     quota: int = 80
     seed: int = 0
     threads: int = 0
@@ -89,7 +110,8 @@ class SourcesConfig:
     @property
     def networks(self) -> bool:
         """Whether any network is configured: nothing else of a training needs torch."""
-        return any(one is not None for one in (self.sequence, self.sequence_text, self.tuned))
+        learned = (self.sequence, self.sequence_text, self.tuned, self.contextual)
+        return any(one is not None for one in learned)
 
 
 @dataclass(frozen=True, slots=True)

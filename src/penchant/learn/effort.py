@@ -7,13 +7,20 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from penchant.learn.config import ENCODER, LearnConfig, ProjectionConfig, SequenceConfig
+from penchant.learn.config import (
+    ENCODER,
+    ContextualConfig,
+    LearnConfig,
+    ProjectionConfig,
+    SequenceConfig,
+)
 from penchant.types import Effort, InvalidInput
 
 # What effort fast has time for, where torch is there at all.
 QUICK = ProjectionConfig(
     dimension=128, hidden=256, epochs=3, patience=1, examples=100_000, most_seconds=15.0
 )
+QUICK_IN_CONTEXT = ContextualConfig(epochs=5, examples=100_000, most_seconds=20.0)
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 
@@ -107,7 +114,13 @@ def _of(effort: str, seed: int) -> LearnConfig:
             effort="fast",
             requests=2500,
             ablate=False,
-            sources=replace(sources, sequence=None, sequence_text=None, tuned=QUICK),
+            sources=replace(
+                sources,
+                sequence=None,
+                sequence_text=None,
+                tuned=QUICK,
+                contextual=QUICK_IN_CONTEXT,
+            ),
             ranker=replace(balanced.ranker, trees=200),
         )
     if effort == "balanced":

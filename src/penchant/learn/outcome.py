@@ -26,6 +26,7 @@ class Outcome:
     categories: dict[str, Any] | None = None
     encoder: dict[str, Any] | None = None
     interests: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -31,9 +31,9 @@ def need(config: LearnConfig, n_items: int = 0, more: Iterable[str] = ()) -> Non
 
 def afforded(config: LearnConfig) -> LearnConfig:
     """Return `config` without what effort fast only takes along where torch is there."""
-    if config.effort != "fast" or config.sources.tuned is None or _found("torch"):
+    if config.effort != "fast" or not config.sources.networks or _found("torch"):
         return config
-    return replace(config, sources=replace(config.sources, tuned=None))
+    return replace(config, sources=replace(config.sources, tuned=None, contextual=None))
 
 
 def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
@@ -44,8 +44,8 @@ def needed(config: LearnConfig, n_items: int) -> Iterator[str]:
         yield "torch"
     if config.encoder is not None:
         yield from ("transformers", "peft")
-    sequence = sources.sequence is not None or sources.sequence_text is not None
-    if config.encoder is not None or sequence:
+    exported = (sources.sequence, sources.sequence_text, sources.contextual)
+    if config.encoder is not None or any(one is not None for one in exported):
         yield "onnxscript"
     if n_items > config.sources.dense_below:
         yield "implicit"

@@ -13,6 +13,7 @@ from typing import Any
 from penchant.ingest.cleaning import CleaningConfig
 from penchant.ingest.kinds import EventsConfig
 from penchant.ingest.privacy import PrivacyConfig
+from penchant.interests.context.config import ContextConfig
 from penchant.interests.expansion.expanding import InterestsConfig
 from penchant.language.encoder.open import EncoderConfig
 from penchant.language.generator.open import GeneratorConfig
@@ -39,6 +40,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "cleaning": CleaningConfig,
     "recall": RecallConfig,
     "interests": InterestsConfig,
+    "context": ContextConfig,
     "listwise": ListwiseConfig,
     "headlines": HeadlinesConfig,
     "feedback": FeedbackConfig,

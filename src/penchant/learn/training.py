@@ -15,17 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from penchant.interests.context.config import ContextConfig
 from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.generator.generator import Generator
 from penchant.language.whitening import Whitening
 from penchant.learn.categories import Derivation, counting, derive
 from penchant.learn.config import LearnConfig
+from penchant.learn.context import learning as circumstances
 from penchant.learn.outcome import Outcome
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
 from penchant.learn.scorer import affinity as affinities
 from penchant.learn.scorer import ranker
-from penchant.learn.scorer.choice import LATE, Choice, choose, gained, visible
+from penchant.learn.scorer.ablation import FREE, ablated, left
+from penchant.learn.scorer.choice import LATE, Choice, choose
 from penchant.learn.scorer.newcomer import popular_with_newcomers
 from penchant.learn.scorer.rows import Rows, build
 from penchant.learn.scorer.search import search
@@ -35,24 +38,16 @@ from penchant.learn.sources.learner import SourcesLearner
 from penchant.learn.threads import limited
 from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
-from penchant.rank.features import NEAR_WINDOWS, OF_WINDOWS, FeatureBuilder
+from penchant.rank.circumstances import Circumstances
+from penchant.rank.pipeline import row_stages
 from penchant.rank.scorers.affinity import Affinity
-from penchant.recall.assemble import TUNED, RecallPlan, assemble
+from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.popularity import Popularity
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Ids, Tell
+from penchant.types import Error, Floats, Ids, Seen, Tell
 
-INTEREST = "where interest points"
-GROUPS = {
-    "sequence": ("sequence",),
-    "sequence_text": ("sequence_text",),
-    "text": ("text", "affinity"),
-    "tuned": (TUNED,),
-    "co-visitation": ("after", "together"),
-    INTEREST: (*OF_WINDOWS, *NEAR_WINDOWS),
-}
 GROWTH = 1.2  # more rows than the choice was made on carry proportionally more trees
 LEAST_EVENTS = 50  # wanted events below which there is nothing to learn from
 
@@ -75,6 +70,7 @@ class Training:
 
     `tracker` is where curves are logged, `shelf` the directory where a search can be resumed,
     `sizes` how large the tables that serve may be, `generator` who names clusters of items.
+    `context` is how circumstances count, and `seen` whether what was had may be wanted again.
     """
 
     def __init__(
@@ -88,6 +84,8 @@ class Training:
         shelf: Path | None = None,
         sizes: RecallConfig | None = None,
         generator: Generator | None = None,
+        context: ContextConfig | None = None,
+        seen: Seen = "hide",
     ) -> None:
         self.config = config
         self.tell = tell
@@ -95,6 +93,9 @@ class Training:
         self.shelf = shelf
         self.sizes = sizes
         self.generator = generator
+        self.context = ContextConfig() if context is None else context
+        self.circumstances = circumstances.Learned(None, {}, {})
+        self.seen = seen
         self.ranker = config.ranker
         self.whitening = None
         if raw is not None and np.isfinite(raw[:, 0]).sum() > 10:
@@ -102,7 +103,8 @@ class Training:
             view = replace(view, vectors=self.whitening(view.of_text(raw)))
         self.view = view
         self.raw = self.latest = raw  # what is measured out of time may read earlier texts
-        self.wanted = view.wanted()
+        # Where what was had comes again, each time counts.
+        self.wanted = view.where(view.counted()) if seen == "keep" else view.wanted()
         self.vectors = Vectors(view.vectors)
         self.derivation: Derivation | None = None
         self.seconds: dict[str, float] = {}
@@ -128,7 +130,16 @@ class Training:
         begin = wanted.newest(config.window)
         vectors = self._as_of(begin)
         raw = None if self.whitening is None else self.raw
-        learner = SourcesLearner(config.sources, view.n_items, vectors, raw, view.layout)
+        self.circumstances = circumstances.learn(view, begin, self.context)
+        learner = SourcesLearner(
+            config.sources,
+            view.n_items,
+            vectors,
+            raw,
+            view.layout,
+            again=self.seen == "keep",
+            schema=self.circumstances.schema,
+        )
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
@@ -139,11 +150,11 @@ class Training:
         searched = self._search(rows)
         popular = popular_with_newcomers(self.view)
         choice = choose(rows, self.ranker, config.seed, popular=popular)
-        ablation = self._ablation(rows, choice)
+        ablation = ablated(rows, choice, self.ranker, config)
         self._lap("choice")
         self._track(choice, ablation)
         folder = Artefacts(target)
-        dropped = [name for name in (*learner.names(), INTEREST) if ablation.get(name, 1.0) < 0]
+        dropped = [name for name in (*learner.names(), *FREE) if ablation.get(name, 1.0) < 0]
         learner.drop(dropped)
         verdict, found = None, None
         if incumbent is not None and config.gate:
@@ -155,6 +166,7 @@ class Training:
             learner.read(view.vectors, self.latest)
             learner.fit(wanted, folder, config.refit, self.tell, self._curve("refit"))
             self._write_text(folder)
+            circumstances.write(self.circumstances.schema, view, folder)
             self._shrink(folder)
             self._lap("refit")
             before = None if incumbent is None else incumbent.folder
@@ -183,6 +195,7 @@ class Training:
             gate=verdict,
             categories=None if self.derivation is None else self.derivation.summary(),
             interests=found,
+            context=self.circumstances.summary(),
         )
 
     def _derive(self, walked: Walked) -> None:
@@ -226,7 +239,12 @@ class Training:
             recent=histories.recent,
             threads=min(2, self.config.threads or 2),
         )
-        features = FeatureBuilder(recall.names, recall.popularity, self.view.columns, self.vectors)
+        schema, columns = self.circumstances.schema, self.view.columns
+        here = None
+        if schema is not None:
+            here = Circumstances(circumstances.crowd(schema, before), columns, self.vectors)
+        # The affinity is known when all requests are.
+        *stages, _ = row_stages(recall, None, columns, self.vectors, here=here)
         requests: list[Request] = []
 
         def asked() -> Iterator[Asked]:
@@ -238,14 +256,17 @@ class Training:
                 histories,
                 most=self.config.requests,
                 seed=self.config.seed,
+                seen=self.seen,
             ):
-                requests.append(Request(one.query.user, one.state, one.targets))
+                requests.append(
+                    Request(one.query.user, one.state, one.targets, one.query.context, self.seen)
+                )
                 yield one
 
         rows = build(
             asked(),
             recall,
-            [features],
+            stages,
             spare=["affinity"],
             thinned=self.config.thinned,
             late=LATE,
@@ -291,6 +312,7 @@ class Training:
         affinity = affinities.fit(before, self.vectors, view.n_items, seed=config.seed)
         self._write_scorer(folder, early, choice, affinity, dropped, growth=1.0)
         self._write_text(folder)
+        circumstances.write(self.circumstances.schema, view.where(known), folder)
         self._shrink(folder)
         return judge(incumbent, folder, known, view, self.raw, asked, begin)
 
@@ -315,22 +337,6 @@ class Training:
         self._lap("search")
         return asdict(found) | {"summary": str(found)}
 
-    def _ablation(self, rows: Rows, choice: Choice) -> dict[str, float]:
-        """Return what each group of columns adds to the ranker, on the same later requests.
-
-        Of those that cost nothing else, too, where nobody asked what each source adds.
-        """
-        if choice.scorer != "ranker":
-            return {}
-        groups = {
-            name: members
-            for name, members in GROUPS.items()
-            if any(member in rows.names for member in members)
-            and (self.config.ablate or name == INTEREST)
-        }
-        gains = gained(rows, list(groups.values()), self.ranker, self.config.seed)
-        return dict(zip(groups, gains, strict=True))
-
     def _write_scorer(
         self,
         folder: Artefacts,
@@ -350,8 +356,7 @@ class Training:
             folder.write_array("affinity.theta", affinity.theta)
             plan["affinity"] = {"constant": affinity.constant, "days_half": affinity.days_half}
         if choice.scorer == "ranker":
-            hidden = GROUPS[INTEREST] if INTEREST in dropped else ()
-            names = visible(rows.names, (*dropped, *hidden))
+            names = left(rows.names, dropped)
             trees = round(choice.trees * growth)
             booster = ranker.fit(rows, self.ranker, seed=self.config.seed, trees=trees, names=names)
             ranker.export(booster, folder.path("ranker.onnx"))

@@ -28,6 +28,8 @@ class View:
     moment. `bare` gives those of texts without their category, `texts` what items say themselves,
     one text an item, "" for none. `layout` names the parts of a raw row and their lengths, the
     text first, where items are more than their text. `links` reads what was linked, in parts.
+    `contexts` are places in `context_texts`, the different contexts as JSON, -1 for none; None
+    where no event has one.
     """
 
     users: Ids
@@ -46,6 +48,8 @@ class View:
     texts: Callable[[], list[str]] | None = None
     layout: Layout = ()
     links: Callable[[], Iterable[Sequence[Triple]]] | None = None
+    contexts: Ids | None = None
+    context_texts: tuple[str, ...] = ()
 
     @property
     def n_items(self) -> int:
@@ -59,8 +63,8 @@ class View:
     def __len__(self) -> int:
         return len(self.items)
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> View:
-        """Return the view with only the events in `keep`."""
+    def where(self, keep: npt.NDArray[np.bool_ | np.integer]) -> View:
+        """Return the view with only the events in `keep`, a mask or places in another order."""
         return replace(
             self,
             users=self.users[keep],
@@ -69,7 +73,14 @@ class View:
             strengths=self.strengths[keep],
             shared=self.shared[keep],
             offsets=None if self.offsets is None else self.offsets[keep],
+            contexts=None if self.contexts is None else self.contexts[keep],
         )
+
+    def context(self, event: int) -> str | None:
+        """Return the context of an event as JSON, None where it has none."""
+        if self.contexts is None or self.contexts[event] < 0:
+            return None
+        return self.context_texts[int(self.contexts[event])]
 
     def before(self, moment: float) -> View:
         """Return the events strictly before `moment`."""
@@ -100,6 +111,7 @@ class View:
             strengths=self.strengths[order],
             shared=self.shared[order],
             offsets=None if self.offsets is None else self.offsets[order],
+            contexts=None if self.contexts is None else self.contexts[order],
         )
         new = np.flatnonzero(np.diff(view.users, prepend=-1) != 0)
         return view, np.append(new, len(view)).astype(np.int64)

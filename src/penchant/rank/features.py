@@ -2,8 +2,9 @@
 
 The pool arrives with one column per source score. Added here: the rank of each candidate within
 each source, how popular it is at four speeds and where that is going, its age, how it sits with the
-person's categories, prices and text, and a few facts of the request that let a tree tell somebody
-who returns from somebody who is filling a basket.
+person's categories, prices and text, how often they had it where that may come again, and a few
+facts of the request that let a tree tell somebody who returns from somebody who is filling a
+basket.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ MATCH = (
     "text_recent",
     "text_best",
     *NEAR_WINDOWS,
+    "had",
+    "had_days",
 )
 _ITEM = slice(len(ITEM))
 _PERSON = slice(len(ITEM), len(ITEM) + len(PERSON))
@@ -101,6 +104,7 @@ class FeatureBuilder:
         pointed = self._windows(state)
         person[:] = self._person(query, state, pointed)[:, None]
         self._match(state, candidates.items, match, pointed)
+        _had(query, state, candidates.items, match[-2:])
         return Candidates(
             items=candidates.items,
             scores=candidates.scores,
@@ -188,6 +192,29 @@ def category_shares(
         return np.full((2, len(items)), np.nan)
     mine, theirs = categories.counted(liked.items), categories.counted(items)
     return _shares(mine, liked.moments, theirs)
+
+
+def _had(query: Query, state: State, items: npt.NDArray[np.int32], out: Floats) -> None:
+    """Write how often the person had each candidate, and how long ago last: float32[2, n].
+
+    NaN where what was had is not shown again: there it would be one value for all.
+    """
+    out[:] = np.nan
+    if query.seen != "keep":
+        return
+    out[0] = 0.0
+    liked = np.flatnonzero(state.strengths > 0)
+    had = state.items[liked]
+    if not len(had) or not len(items):
+        return
+    order = np.argsort(items, kind="stable")
+    place = order[np.minimum(np.searchsorted(items, had, sorter=order), len(items) - 1)]
+    there = items[place] == had
+    out[0] = np.log1p(np.bincount(place[there], minlength=len(items)))
+    last = np.full(len(items), -np.inf)
+    np.maximum.at(last, place[there], state.times[liked][there])
+    days = np.maximum(query.now - last, 0.0) / DAY
+    out[1] = np.where(np.isfinite(days), np.log1p(days), np.nan)
 
 
 def _named(sources: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from penchant.interests.state import State
 from penchant.language.categories import Derived
+from penchant.rank.circumstances import Circumstances
 from penchant.rank.features import FeatureBuilder
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.feedback.stage import DAYS_HALF, ForAnswers
@@ -106,10 +107,15 @@ def row_stages(
     columns: ItemColumns,
     vectors: Vectors,
     derived: Derived | None = None,
+    here: Circumstances | None = None,
 ) -> list[Stage]:
-    """Return the stages that make the ranker's columns: what training rows go through as well."""
+    """Return the stages that make the ranker's columns: what training rows go through as well.
+
+    `here` is the stage of circumstances, where any tell something. The affinity comes last.
+    """
     features = FeatureBuilder(recall.names, recall.popularity, columns, vectors, derived)
-    return [features, AffinityStage(affinity, vectors)]
+    stages: list[Stage] = [features] if here is None else [features, here]
+    return [*stages, AffinityStage(affinity, vectors)]
 
 
 def load_pipeline(
@@ -122,12 +128,14 @@ def load_pipeline(
     derived: Derived | None = None,
     places: Places | None = None,
     listwise: Stage | None = None,
+    here: Circumstances | None = None,
 ) -> Pipeline:
     """Return the pipeline that a snapshot's rank.json describes, around its recall.
 
     With `feedback` its scores follow the answers to slates, and items little known are explored,
     for whom the policy of a request says so. `places` says how many places what people may come to
-    like has earned; `listwise` puts the best of each slate into another order.
+    like has earned; `listwise` puts the best of each slate into another order; `here` makes columns
+    of the circumstances of a request.
     """
     plan: dict[str, Any] = {"scorer": "fusion", "newcomer": "trending_30d"}
     if folder.has("rank.json"):
@@ -155,5 +163,5 @@ def load_pipeline(
     if listwise is not None:
         # Before the exploration, which says how likely each place was.
         rerankers.insert(0, listwise)
-    stages = row_stages(recall, affinity, columns, vectors, derived)
+    stages = row_stages(recall, affinity, columns, vectors, derived, here)
     return Pipeline(recall, [*stages, ForRaised(ForWords(scorer))], rerankers)

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from penchant.interests.context.schema import Schema
 from penchant.language.projection import Layout, Projection
 from penchant.recall import covisitation, linear
+from penchant.recall.again import Again
+from penchant.recall.contextual import CONTEXTUAL, Contextual
 from penchant.recall.covisitation import Covisitation
 from penchant.recall.fresh import Fresh
 from penchant.recall.gather import Recall
@@ -19,10 +22,12 @@ from penchant.recall.sequence import Sequence as SequenceSource
 from penchant.recall.sequence import quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
+from penchant.recall.table import Table
 from penchant.recall.text import Lift, Place, Text
 from penchant.recall.trending import Trending
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
+from penchant.store.faults import StoreError
 from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Times
 
@@ -43,6 +48,8 @@ class RecallPlan:
     covisitation: bool = True
     text: bool = False
     tuned: bool = False
+    again: bool = False
+    contextual: bool = False
     quota: int = 100
     quotas: dict[str, int] = field(default_factory=dict)
     counted_until: float = 0.0
@@ -109,6 +116,8 @@ def assemble(
             arrays = {f"{name}.factors": folder.array(f"{name}.factors")}
         sources.append(linear.load(name, meta, arrays))
     sources += [load_sequence(folder, name, threads) for name in plan.sequence]
+    if plan.contextual:
+        sources.append(load_contextual(folder, threads))
     if plan.covisitation:
         counts: Floats = np.asarray(folder.array("covisitation.counts"))
         pairing = Pairing(recent)
@@ -138,6 +147,8 @@ def assemble(
         sources.append(text)
     sources += [Trending(name, life, popularity) for name, life in TRENDING.items()]
     sources.append(Fresh("fresh", popularity, text, columns))
+    if plan.again:
+        sources.append(Again())
     sources += live
     asked = [*sources, *worded]
     quotas = {source.name: plan.quotas.get(source.name, plan.quota) for source in asked}
@@ -157,19 +168,15 @@ def load_lift(folder: Artefacts) -> Lift | None:
 def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> SequenceSource:
     """Return one sequence source; new items of a text model get their row by `project`."""
     meta = folder.json(name)
-    table, bias = folder.array(f"{name}.table"), folder.array(f"{name}.bias")
     session = quiet_session(folder.path(f"{name}.onnx"), threads)
-    project = offset = None
-    if meta["text"]:
-        project = np.asarray(folder.array(f"{name}.project"))
-        offset = np.asarray(folder.array(f"{name}.offset"))
-    return SequenceSource(
-        name,
-        session,
-        Vectors(table),
-        np.asarray(bias),
-        int(meta["length"]),
-        project=project,
-        offset=offset,
-        new_bias=float(meta.get("new_bias", 0.0)),
-    )
+    return SequenceSource(name, session, Table.load(folder, name, meta), int(meta["length"]))
+
+
+def load_contextual(folder: Artefacts, threads: int = 1) -> Contextual:
+    """Return the source that reads circumstances; it has the schema of its snapshot."""
+    schema = Schema.load(folder)
+    if schema is None:
+        raise StoreError("the snapshot names contextual recall and has no schema of contexts")
+    meta = folder.json(CONTEXTUAL)
+    session = quiet_session(folder.path(f"{CONTEXTUAL}.onnx"), threads)
+    return Contextual(schema, session, Table.load(folder, CONTEXTUAL, meta), int(meta["length"]))

@@ -9,7 +9,6 @@ for the latter a new item gets its row from its text the moment it arrives.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,8 @@ import onnxruntime as ort
 
 from penchant.interests.state import State
 from penchant.recall.source import Scores
+from penchant.recall.table import Table
 from penchant.store.log import Events
-from penchant.store.vectors import Vectors
 from penchant.types import Floats, Ids, Query
 
 GAP_BUCKETS = 16
@@ -43,52 +42,22 @@ def quiet_session(path: Path, threads: int = 1) -> ort.InferenceSession:
 
 
 class Sequence:
-    """Scores by the product of the network's output with the item table.
+    """Scores by the product of the network's output with the item table."""
 
-    `table` holds a row for each item the model knows; `bias` is float32[n].
-    """
-
-    def __init__(
-        self,
-        name: str,
-        session: ort.InferenceSession,
-        table: Vectors,
-        bias: Floats,
-        length: int,
-        *,
-        project: Floats | None = None,
-        offset: Floats | None = None,
-        new_bias: float = 0.0,
-    ) -> None:
+    def __init__(self, name: str, session: ort.InferenceSession, table: Table, length: int) -> None:
         self.name = name
         self.length = length
+        self.table = table
         self._session = session
-        self._table = table
-        self._bias = bias
-        self._project = project
-        self._offset = offset
-        self._new_bias = new_bias
-        self._lock = threading.Lock()
 
     def learn_items(self, numbers: Ids, vectors: Floats) -> None:
-        """Give new items a row from their text vector, where the model was trained on text."""
-        known = np.isfinite(vectors[:, 0]) if len(vectors) else np.zeros(0, dtype=np.bool_)
-        if self._project is None or self._offset is None or not known.any():
-            return
-        numbers = numbers[known]
-        rows = vectors[known] @ self._project.T + self._offset
-        with self._lock:
-            missing = int(numbers.max()) + 1 - len(self._bias)
-            if missing > 0:
-                more = max(missing, len(self._bias) // 10)
-                self._bias = np.pad(self._bias, (0, more), constant_values=self._new_bias)
-            # After the bias: who finds a row finds what to add to it.
-            self._table.set(numbers, rows)
+        """Give new items a row from their text vector (`Table.learn_items`)."""
+        self.table.learn_items(numbers, vectors)
 
     def hidden(self, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
         liked = state.liked
-        rows = self._table.rows(liked.items)
+        rows = self.table.rows(liked.items)
         keep = np.flatnonzero(np.isfinite(rows[:, 0]))[-self.length :] if len(rows) else ()
         if not len(keep):
             return None
@@ -105,10 +74,7 @@ class Sequence:
         hidden = self.hidden(state)
         if hidden is None:
             return None
-        values = self._table.dot(hidden, query.n_items)
-        bias = self._bias[: query.n_items]
-        values[: len(bias)] += bias
-        return Scores(values)
+        return Scores(self.table.scores(hidden, query.n_items))
 
     def fold(self, tail: Events, *, anew: bool = False) -> None:
         """Learn nothing: the weights are the snapshot's; the history they read is live."""

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from penchant.recall.assemble import TUNED, RecallPlan
+from penchant.recall.contextual import CONTEXTUAL
 from penchant.recall.sparse import SparseRows
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Kind, Vectors
@@ -28,7 +29,8 @@ class RecallConfig(BaseModel):
 def shrink(folder: Artefacts, config: RecallConfig) -> None:
     """Rewrite the tables of a folder as the configuration wants them; never the other way."""
     plan = RecallPlan.load(folder)
-    tables = [f"{one}.table" for one in plan.sequence] + [f"{one}.factors" for one in plan.linear]
+    networks = [*plan.sequence, *([CONTEXTUAL] if plan.contextual else [])]
+    tables = [f"{one}.table" for one in networks] + [f"{one}.factors" for one in plan.linear]
     for name in [*tables, "text.vectors", f"{TUNED}.vectors"]:
         if config.vectors != "float32" and folder.has(f"{name}.npy"):
             vectors = Vectors(np.array(folder.array(name)))  # in memory: its file is written over

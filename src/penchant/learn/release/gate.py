@@ -10,9 +10,10 @@ zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from penchant.rank.answer.served import load
 from penchant.rank.pipeline import Pipeline, order
 from penchant.recall.popularity import Popularity
 from penchant.store.artefacts import Artefacts
-from penchant.types import Candidates, Floats, Ids, Query
+from penchant.types import Candidates, Floats, Ids, Query, Seen
 
 K = 10
 Known = npt.NDArray[np.bool_]
@@ -53,11 +54,16 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Request:
-    """A request that was walked: who asked, what was known of them, and what they then wanted."""
+    """A request that was walked: who asked, what was known of them, and what they then wanted.
+
+    In which context, and whether what they had was to be hidden.
+    """
 
     user: int
     state: State
     targets: Ids
+    context: Mapping[str, Any] = field(default_factory=dict)
+    seen: Seen = "hide"
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,10 @@ def figures(
             for place in range(len(users)):
                 cut = slice(place, place + 1)
                 strengths = coming.strengths[new][cut]
-                histories.append(int(users[place]), items[cut], float(times[place]), strengths)
+                told = None if coming.contexts is None else coming.contexts[new][cut]
+                histories.append(
+                    int(users[place]), items[cut], float(times[place]), strengths, told
+                )
             pipeline.recall.fold(events(users, items, times))
             done = reached
         best = _answer(pipeline, one, view).items[:K]
@@ -193,8 +202,17 @@ def figures(
 def _answer(pipeline: Pipeline, one: Request, view: View) -> Candidates:
     """Return the candidates in the order of the scorer, before anything is moved for variety."""
     allowed = view.columns.servable(one.state.now)
-    allowed[one.state.seen] = False
-    query = Query(now=one.state.now, n_items=view.n_items, user=one.user, k=K, allowed=allowed)
+    if one.seen == "hide":
+        allowed[one.state.seen] = False
+    query = Query(
+        now=one.state.now,
+        n_items=view.n_items,
+        user=one.user,
+        k=K,
+        context=one.context,
+        seen=one.seen,
+        allowed=allowed,
+    )
     pool, _ = pipeline.recall.gather(query, one.state)
     for stage in pipeline.stages:
         pool = stage(query, one.state, pool)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.history import counted
@@ -28,6 +29,7 @@ from penchant.learn.view import Earlier, View
 from penchant.rank.answer.loading import REVIEWED
 from penchant.store.artefacts import Artefacts
 from penchant.store.columns import ItemColumns
+from penchant.store.log import Events
 from penchant.store.open import Store
 from penchant.store.tail import Position
 from penchant.types import Floats, InvalidInput
@@ -59,6 +61,7 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         columns=columns,
         item_change=tail.position.item_change,
         links=store.people.scan_links,
+        **_contexts(events, keep),
     )
     known = read_texts(store, tail, columns.n, snapshot)
     if known is None:
@@ -72,6 +75,21 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         layout=known.layout,
     )
     return view, known.raw, tail.position.event_offset
+
+
+def _contexts(events: Events, keep: npt.NDArray[np.intp]) -> dict[str, Any]:
+    """Return the contexts of some of the events, each different one once."""
+    if not events.contexts:
+        return {}
+    number: dict[str, int] = {}
+    places = np.array(
+        [
+            -1 if text is None else number.setdefault(text, len(number))
+            for text in (events.contexts[at] for at in keep.tolist())
+        ],
+        dtype=np.int32,
+    )
+    return {"contexts": places, "context_texts": tuple(number)} if number else {}
 
 
 def space(store: Store) -> str:

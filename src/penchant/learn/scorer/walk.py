@@ -6,8 +6,10 @@ features that answer live.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from penchant.interests.state import State
 from penchant.learn.view import View
 from penchant.recall.gather import Recall
 from penchant.store.log import Events, wanted_events
-from penchant.types import Ids, Query, Times
+from penchant.types import Floats, Ids, Query, Seen, Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +36,54 @@ class Histories:
     def __init__(self, view: View, keep: int) -> None:
         ordered, starts = view.by_user()
         self._keep = keep
-        self._of: dict[int, tuple[Ids, Times, np.ndarray]] = {}
+        self._texts = (*view.context_texts, None)  # -1 is the last
+        told = ordered.contexts
+        contexts = np.full(len(ordered), -1, dtype=np.int32) if told is None else told
+        self._of: dict[int, tuple[Ids, Times, Floats, Ids]] = {}
         for a, e in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-            user = int(ordered.users[a])
-            self._of[user] = (ordered.items[a:e], ordered.times[a:e], ordered.strengths[a:e])
+            self._of[int(ordered.users[a])] = (
+                ordered.items[a:e],
+                ordered.times[a:e],
+                ordered.strengths[a:e],
+                contexts[a:e],
+            )
 
     def recent(self, user: int, now: float, offset: int) -> tuple[Ids, Times]:
         """Return the items and times a person wanted up to now (see `recall.covisitation`)."""
-        items, times, strengths = self._get(user)
+        items, times, strengths, _ = self._get(user)
         wanted = strengths > 0
         return items[wanted], times[wanted]
 
     def state(self, user: int, now: float) -> State:
         """Return the person's state at `now`."""
-        items, times, strengths = self._get(user)
+        items, times, strengths, contexts = self._get(user)
         n = self._keep
-        return State(now, items[-n:], times[-n:], strengths[-n:], np.unique(items))
+        told: tuple[str | None, ...] = ()
+        if len(self._texts) > 1:
+            told = tuple(self._texts[at] for at in contexts[-n:].tolist())
+        return State(now, items[-n:], times[-n:], strengths[-n:], np.unique(items), contexts=told)
 
-    def append(self, user: int, items: Ids, time: float, strengths: np.ndarray) -> None:
-        """Record what the person did at `time`."""
-        a, b, c = self._get(user)
+    def append(
+        self, user: int, items: Ids, time: float, strengths: Floats, contexts: Ids | None = None
+    ) -> None:
+        """Record what the person did at `time`, and in which contexts of the view."""
+        a, b, c, d = self._get(user)
+        told = np.full(len(items), -1, dtype=np.int32) if contexts is None else contexts
         self._of[user] = (
             np.concatenate((a, items)),
             np.concatenate((b, np.full(len(items), time))),
             np.concatenate((c, strengths)),
+            np.concatenate((d, told)),
         )
 
-    def _get(self, user: int) -> tuple[Ids, Times, np.ndarray]:
+    def _get(self, user: int) -> tuple[Ids, Times, Floats, Ids]:
         found = self._of.get(user)
         if found is None:
             return (
                 np.zeros(0, dtype=np.int32),
                 np.zeros(0, dtype=np.float64),
                 np.zeros(0, dtype=np.float32),
+                np.zeros(0, dtype=np.int32),
             )
         return found
 
@@ -81,18 +98,21 @@ def walk(
     most: int,
     seed: int,
     cart_share: float = 0.5,
+    seen: Seen = "hide",
 ) -> Iterator[Asked]:
     """Yield at most about `most` requests of [begin, end), then fold each moment into `recall`.
 
     Per moment of one person: "next" asks before the moment, its targets are all that is wanted in
     it for the first time; "cart" asks inside it, after part of it (in shuffled order) is known, for
     one more. Up to `cart_share` of the requests are of the second kind, if there are as many.
-    `histories` must hold what lies before `begin`.
+    `histories` must hold what lies before `begin`. With `seen` "keep" what was had may be wanted
+    again, and competes. A request is made in the context of what was then wanted.
     """
     window = view.where((view.times >= begin) & (view.times < end))
     order = np.lexsort((np.arange(len(window)), window.users, window.times))
-    users, items = window.users[order], window.items[order]
-    times, strengths = window.times[order], window.strengths[order]
+    window = window.where(order)
+    users, items, times, strengths = window.users, window.items, window.times, window.strengths
+    texts: dict[str, dict[str, Any]] = {}
     new = np.flatnonzero((np.diff(times, prepend=-np.inf) != 0) | (np.diff(users, prepend=-1) != 0))
     edges = np.append(new, len(users))
     sizes = np.diff(edges)
@@ -102,14 +122,29 @@ def walk(
     take_next = min(1.0, (most - want_cart) / max(len(sizes), 1))
     take_cart = want_cart / max(carts, 1)
 
-    def ask(user: int, now: float, targets: Ids, arm: str) -> Asked | None:
+    def told(event: int) -> dict[str, Any]:
+        """Return the context of an event of the window, each read once."""
+        text = window.context(event)
+        if text is not None and text not in texts:
+            texts[text] = json.loads(text)
+        return texts[text] if text is not None else {}
+
+    def ask(user: int, now: float, targets: Ids, arm: str, event: int) -> Asked | None:
         state = histories.state(user, now)
-        fresh = targets[~np.isin(targets, state.seen)]
+        fresh = targets if seen == "keep" else targets[~np.isin(targets, state.seen)]
         if not len(fresh):
             return None
         allowed = view.columns.servable(now)
-        allowed[state.seen] = False
-        query = Query(now=now, n_items=view.n_items, user=user, allowed=allowed)
+        if seen == "hide":
+            allowed[state.seen] = False
+        query = Query(
+            now=now,
+            n_items=view.n_items,
+            user=user,
+            context=told(event),
+            seen=seen,
+            allowed=allowed,
+        )
         return Asked(query, state, fresh, arm)
 
     for a, e in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -117,18 +152,20 @@ def walk(
         basket, strength = items[a:e], strengths[a:e]
         wanted = basket[strength > 0]
         if len(wanted) and rng.random() < take_next:
-            asked = ask(user, now, np.unique(wanted), "next")
+            first = a + int(np.argmax(strength > 0))
+            asked = ask(user, now, np.unique(wanted), "next", first)
             if asked is not None:
                 yield asked
         shuffled = rng.permutation(e - a)
         for step in range(e - a):
             one = shuffled[step : step + 1]
             if step and strength[one[0]] > 0 and rng.random() < take_cart:
-                asked = ask(user, now, basket[one], "cart")
+                asked = ask(user, now, basket[one], "cart", a + int(one[0]))
                 if asked is not None:
                     yield asked
-            histories.append(user, basket[one], now, strength[one])
-        shared = window.shared[order[a:e]]
+            own = None if window.contexts is None else window.contexts[a + one]
+            histories.append(user, basket[one], now, strength[one], own)
+        shared = window.shared[a:e]
         heard = basket[(strength > 0) & (shared > 0)]
         recall.fold(events(np.full_like(heard, user), heard, np.full(len(heard), now)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penchant.interests.context.schema import Schema
 from penchant.language.projection import Layout
 from penchant.learn.config import SourcesConfig
 from penchant.learn.sources import linear
@@ -15,6 +16,7 @@ from penchant.store.artefacts import Artefacts
 from penchant.types import Floats, Tell
 
 if TYPE_CHECKING:
+    from penchant.learn.sources.contextual import ContextualLearner
     from penchant.learn.sources.sequence import SequenceLearner
     from penchant.learn.tuning.projection import ProjectionLearner
 
@@ -22,7 +24,10 @@ Curve = Callable[[str, float, int], None]
 
 
 class SourcesLearner:
-    """Fits all sources; a second `fit` refits the closed forms and continues the networks."""
+    """Fits all sources; a second `fit` refits the closed forms and continues the networks.
+
+    `again` says that what was had may be wanted again, `schema` which circumstances tell something.
+    """
 
     def __init__(
         self,
@@ -31,10 +36,14 @@ class SourcesLearner:
         vectors: Floats | None,
         raw: Floats | None = None,
         layout: Layout = (),
+        again: bool = False,
+        schema: Schema | None = None,
     ) -> None:
         self.config = config
+        self.again = again
         self.networks = _networks(config, n_items, vectors) if config.networks else []
         self.tuned = _tuned(config, raw, layout)
+        self.contextual = _contextual(config, n_items, vectors, schema)
         self._text = vectors is not None
 
     def names(self) -> tuple[str, ...]:
@@ -46,6 +55,7 @@ class SourcesLearner:
         return {
             "sequence": tuple(network.name for network in self.networks),
             "tuned": self.tuned is not None,
+            "contextual": self.contextual is not None,
         }
 
     def drop(self, names: Sequence[str]) -> None:
@@ -53,28 +63,33 @@ class SourcesLearner:
         self.networks = [network for network in self.networks if network.name not in names]
         if self.tuned is not None and self.tuned.name in names:
             self.tuned = None
+        if self.contextual is not None and self.contextual.name in names:
+            self.contextual = None
 
     def read(self, vectors: Floats | None, raw: Floats | None) -> None:
         """Have what learns from texts go on with these vectors: items say more than they did."""
         if self.tuned is not None and raw is not None:
             self.tuned.read(raw)
+        if self.contextual is not None and vectors is not None:
+            self.contextual.read(vectors)
         for network in self.networks:
             if network.vectors is not None and vectors is not None:
                 network.read(vectors)
 
     def fit(
         self,
-        view: View,
+        heard: View,
         folder: Artefacts,
         share: float,
         progress: Tell | None = None,
         curve: Curve | None = None,
     ) -> RecallPlan:
-        """Write every source learned from the wanted events of `view`; return who they are.
+        """Write every source learned from the wanted events of `heard`; return who they are.
 
+        Of what was wanted several times the first counts, but where it may be wanted again.
         `curve` is told the loss of each network after each epoch.
         """
-        config = self.config
+        config, view = self.config, heard.wanted()
         if view.n_items <= config.dense_below:
             linear.fit_ease(view, config.heads, folder, progress)
             names = tuple(head.name for head in config.heads)
@@ -93,7 +108,9 @@ class SourcesLearner:
             )
             names = ("factors",)
         for network in self._learned():
-            network.fit(view, share, progress, curve)
+            # What is wanted again is wanted in some circumstances: each time counts there.
+            every = self.again and network is self.contextual
+            network.fit(heard if every else view, share, progress, curve)
             network.save(folder)
         ordered, _ = view.by_user()
         fit_covisitation(ordered.users, ordered.items, ordered.times, view.n_items, folder)
@@ -101,13 +118,15 @@ class SourcesLearner:
             linear=names,
             text=self._text,
             quota=config.quota,
+            again=self.again,
             **self.kept(),
         )
         plan.save(folder)
         return plan
 
-    def _learned(self) -> list[SequenceLearner | ProjectionLearner]:
-        return [*self.networks, *([] if self.tuned is None else [self.tuned])]
+    def _learned(self) -> list[SequenceLearner | ProjectionLearner | ContextualLearner]:
+        others = (self.tuned, self.contextual)
+        return [*self.networks, *(one for one in others if one is not None)]
 
 
 def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> list[SequenceLearner]:
@@ -136,3 +155,15 @@ def _tuned(config: SourcesConfig, raw: Floats | None, layout: Layout) -> Project
     from penchant.learn.tuning.projection import ProjectionLearner
 
     return ProjectionLearner(TUNED, config.tuned, raw, layout=layout, seed=config.seed + 2)
+
+
+def _contextual(
+    config: SourcesConfig, n_items: int, vectors: Floats | None, schema: Schema | None
+) -> ContextualLearner | None:
+    if config.contextual is None or schema is None:
+        return None
+    from penchant.learn.sources.contextual import ContextualLearner
+
+    return ContextualLearner(
+        config.contextual, schema, n_items, seed=config.seed + 3, vectors=vectors
+    )

@@ -46,7 +46,7 @@ from penchant.store.open import Store
 from penchant.store.snapshots import Snapshot
 from penchant.store.tail import Position, Tail
 from penchant.store.vectors import Vectors
-from penchant.types import Error, Floats, Ids, Query, Tell
+from penchant.types import Error, Floats, Ids, Policy, Query, Tell
 
 UNTRAINED = "untrained"
 VECTORS = "vectors.db"
@@ -124,6 +124,8 @@ class Loading:
         # Following the answers costs time with each of them: not where nobody is answered by it.
         asked = policies(store.settings)
         self._follows = any(one.answers != "never" or one.explore for one in asked)
+        # Where what was had is shown again, it is proposed before any training.
+        self._again = store.settings.section("recommend", Policy).seen == "keep"
         self._by_answers = any(one.answers == "always" or one.explore for one in asked)
 
     def trained(
@@ -164,6 +166,7 @@ class Loading:
             derived=served.derived,
             places=served.places,
             listwise=served.listwise,
+            here=served.here,
         )
         return replace(served, pipeline=pipeline, feedback=told)
 
@@ -189,7 +192,7 @@ class Loading:
         )
         counted = float(wanted.times.max(initial=0.0))
         texts = self._readers.configured.encoder is not None
-        RecallPlan(text=texts, counted_until=counted).save(folder)
+        RecallPlan(text=texts, again=self._again, counted_until=counted).save(folder)
         offset = int(wanted.offsets.max(initial=0))
         loaded = self._load(folder, UNTRAINED, offset, columns, popularity, position)
         rows = self._changed(0, position.item_change)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from penchant.interests.concepts import Concepts, Learned
+from penchant.interests.context.crowd import Crowd
+from penchant.interests.context.schema import Schema
 from penchant.interests.elicitation import Elicitation
 from penchant.interests.expansion.ground import Ground
 from penchant.interests.graph import Graph
@@ -19,11 +21,13 @@ from penchant.language.categories import KNOWN, Categories, Derived
 from penchant.language.encoder.encoder import Encoder
 from penchant.language.projection import Layout
 from penchant.language.whitening import Whitening
+from penchant.rank.circumstances import Circumstances
 from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.rank.rerankers.listwise import Listwise, Orders
 from penchant.rank.rerankers.widening import Places
 from penchant.recall.assemble import RecallPlan, assemble
+from penchant.recall.contextual import Contextual
 from penchant.recall.expansion import Expansion, Read
 from penchant.recall.pairing import Recent
 from penchant.recall.popularity import Popularity
@@ -56,6 +60,7 @@ class Served:
     places: Places | None = None
     elicitation: Elicitation | None = None
     listwise: Listwise | None = None
+    here: Circumstances | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -107,7 +112,7 @@ class Served:
         self.concepts.learn_items(numbers, rows)
         fresh = self.vectors.differ(numbers, rows)
         for source in self.pipeline.recall.sources:
-            if isinstance(source, SequenceSource):
+            if isinstance(source, SequenceSource | Contextual):
                 source.learn_items(numbers[fresh], rows[fresh])
             elif isinstance(source, Text) and source.vectors is not self.vectors:
                 source.learn_items(numbers, raw)
@@ -166,6 +171,9 @@ def load(
     if orders is not None:
         ground = Ground(snapshot, columns, concepts, graph, vectors, encoder, whitening)
         listwise = Listwise(orders, ground)
+    schema, here = Schema.load(folder), None
+    if schema is not None:
+        here = Circumstances(Crowd.load(folder, schema, columns), columns, vectors, derived)
     pipeline = load_pipeline(
         folder,
         recall,
@@ -175,6 +183,7 @@ def load(
         derived=derived,
         places=places,
         listwise=listwise,
+        here=here,
     )
     return Served(
         snapshot,
@@ -190,4 +199,5 @@ def load(
         places,
         Elicitation.load(folder),
         listwise,
+        here,
     )

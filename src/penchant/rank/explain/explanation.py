@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from penchant.rank.explain.sentences import (
+    AGAIN,
     AGE,
     ASKERS,
     CATEGORIES,
@@ -29,6 +30,7 @@ from penchant.rank.explain.sentences import (
     LETTERS,
     NEW,
     NOBODY,
+    OWN_IN_CONTEXT,
     PERSON,
     POPULAR,
     PROPOSED,
@@ -59,6 +61,12 @@ from penchant.rank.scorers.terms import (
 from penchant.types import Explanation, Floats, Prospect, Reason
 
 CAUSES = {
+    "crowd_": CHOSEN_IN_CONTEXT,
+    "contextual": CHOSEN_IN_CONTEXT,
+    "own_": OWN_IN_CONTEXT,
+    "kind_": OWN_IN_CONTEXT,
+    "again": AGAIN,
+    "had": AGAIN,
     "linear": HISTORY,
     "factors": HISTORY,
     "sequence_text": f"{STEPS}, by meaning",
@@ -92,6 +100,8 @@ _OF_THE_PAST = frozenset(
         "text",
         "tuned",
         "category",
+        "own_",
+        "again",
     )
 ) | {PERSON}
 _MONTH = float(np.log1p(30.0))  # features hold the logarithm of days

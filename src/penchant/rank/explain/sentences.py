@@ -16,6 +16,8 @@ ASKERS = "what others took who asked in words like yours"
 POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
+OWN_IN_CONTEXT = "what you choose in circumstances like these"
+AGAIN = "how you come back to it"
 CATEGORIES = "your categories"
 WISHED = "what you asked for more of"
 PROPOSED = "what you may come to like"
@@ -47,6 +49,8 @@ _CLAUSES = {
     POPULAR: "many want it now",
     CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
     CHOSEN_IN_CONTEXT: "it is chosen more in circumstances like these",
+    OWN_IN_CONTEXT: "it is of what you choose in circumstances like these",
+    AGAIN: "you come back to it",
     "rising": "demand for it is rising",
     NEW: "it is new here",
     CATEGORIES: "it is of a kind you choose",

@@ -1,0 +1,169 @@
+"""Prints what context is worth: the same shelf with circumstances learned and told, and without.
+
+    python benchmarks/circumstances.py frappe --seeds 3
+    python benchmarks/circumstances.py sts_travel online_retail
+
+`frappe`: uses of apps, told with daytime, weekday, weekend, home or work, weather, country and
+city; rows at random, 80% to train on and 20% to ask for (the app that was used, of all apps, also
+those the person had). It has no times: rows are a minute apart in random order, and the clock's own
+fields are noise there, which a training has to find out. `cost` says whether the app that was used
+is paid for, so it is no circumstance, and left out for everybody. NDCG@10, and AUC over all asked
+rows with two random apps for each. Peers on the same rows: benchmarks/peers/circumstances.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import penchant
+from bar import protocol
+from penchant.measure.intervals import paired
+
+TOLD = ("daytime", "weekday", "isweekend", "homework", "weather", "country", "city")
+BEGIN, STEP = 1_500_000_000.0, 60.0  # seconds
+
+
+def split(events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return 80% and 20% of the rows by chance, each with a time, in random order."""
+    rng = np.random.default_rng(seed)
+    mixed = events[rng.permutation(len(events))]
+    cut = int(0.8 * len(mixed))
+    times = BEGIN + STEP * np.arange(len(mixed))
+    mixed = mixed.with_columns(timestamp=pl.Series(times), event=pl.lit("click"))
+    return mixed.head(cut), mixed.tail(-cut)
+
+
+def shelf(
+    folder: Path, items: pl.DataFrame, train: pl.DataFrame, settings: str, effort: str, seed: int
+) -> dict[str, Any]:
+    """Make and train a shelf; return what the training says of circumstances."""
+    folder.mkdir(parents=True)
+    (folder / "penchant.toml").write_text(settings)
+    with penchant.open(folder, effort=effort) as engine:
+        engine.add(items)
+        engine.record(train, now=float(train["timestamp"].max()))  # type: ignore[arg-type]
+        report = engine.train(seed=seed)
+    print(report, file=sys.stderr)
+    return dict(report.data["context"] or {})
+
+
+def frappe(bar: Any, options: argparse.Namespace) -> None:
+    """Measure each seed on and off."""
+    events = pl.read_parquet(bar.DATA / "frappe" / "events.parquet")
+    items = pl.read_parquet(bar.DATA / "frappe" / "items.parquet").select(
+        "item_id", "title", "category"
+    )
+    keep = '[recommend]\nseen = "keep"\n'
+    for seed in range(options.seeds):
+        train, asked = split(events, seed)
+        gains: dict[str, np.ndarray] = {}
+        for arm in options.arms.split(","):
+            with tempfile.TemporaryDirectory() as temporary:
+                began = time.time()
+                on = arm != "off"
+                columns = ["user_id", "item_id", "timestamp", "event", *(TOLD if on else ())]
+                ignored = [name for name in TOLD if arm == f"without {name}"]
+                settings = f"{keep}[context]\nlearn = {str(on).lower()}\nignore = {ignored}\n"
+                found = shelf(
+                    Path(temporary) / "shelf",
+                    items,
+                    train.select(columns),
+                    settings,
+                    options.effort,
+                    seed,
+                )
+                trained = time.time()
+                with penchant.open(Path(temporary) / "shelf") as engine:
+                    ndcg, auc = answer(engine, asked, TOLD if on else (), options.limit, seed)
+                gains[arm] = ndcg
+                line = {
+                    "data": "frappe",
+                    "arm": arm,
+                    "seed": seed,
+                    "effort": options.effort,
+                    "NDCG@10": round(float(ndcg.mean()), 4),
+                    "AUC": round(auc, 4),
+                    "asked": len(ndcg),
+                    "train_s": round(trained - began),
+                    "answer_s": round(time.time() - trained),
+                    **found,
+                }
+                print(json.dumps(line), flush=True)
+        users = asked["user_id"].head(len(next(iter(gains.values()))))
+        _compare(gains, users.cast(pl.Categorical).to_physical().to_numpy())
+
+
+def answer(
+    engine: penchant.Engine, asked: pl.DataFrame, told: Sequence[str], limit: int, seed: int
+) -> tuple[np.ndarray, float]:
+    """Return the NDCG@10 of each row and the AUC of all with two random apps for each."""
+    rng = np.random.default_rng(seed)
+    now = float(asked["timestamp"].min())  # type: ignore[arg-type]
+    ids = [item.item_id for item in engine.items(asked["item_id"].unique().to_list())]
+    ndcg, right, wrong = [], [], []
+    for row in asked.head(limit).iter_rows(named=True):
+        context = {name: row[name] for name in told}
+        slate = engine.recommend(row["user_id"], 10, context=context, now=now, log=False)
+        found = [line.rank for line in slate if line.item_id == row["item_id"]]
+        ndcg.append(1 / np.log2(found[0] + 1) if found else 0.0)
+        drawn = [row["item_id"], *(ids[at] for at in rng.integers(0, len(ids), 2))]
+        scored: Mapping[str, float] = {
+            line.item_id: line.score
+            for line in engine.rank(row["user_id"], drawn, context=context, now=now, log=False)
+        }
+        right.append(scored[row["item_id"]])
+        wrong += [scored[item] for item in drawn[1:] if item != row["item_id"]]
+    return np.array(ndcg), auc(np.array(right), np.array(wrong))
+
+
+def auc(right: np.ndarray, wrong: np.ndarray) -> float:
+    """Return the chance that one of the first is above one of the second; a tie is half."""
+    ordered = np.sort(wrong)
+    below = np.searchsorted(ordered, right, side="left")
+    upto = np.searchsorted(ordered, right, side="right")
+    return float(((below + upto) / 2).mean() / len(wrong))
+
+
+def _compare(gains: Mapping[str, np.ndarray], people: np.ndarray) -> None:
+    off = gains.get("off")
+    for arm, values in gains.items():
+        if off is not None and arm != "off":
+            found = paired(values, off, people)
+            print(
+                json.dumps(
+                    {
+                        "arm": arm,
+                        "ratio": round(float(values.mean() / off.mean()), 3),
+                        "difference": [round(found.low, 4), round(found.high, 4)],
+                    }
+                ),
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Measure each data set."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", nargs="+")
+    parser.add_argument("--arms", default="off,on")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--effort", default="fast")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="requests of each arm")
+    options = parser.parse_args()
+    bar = protocol(*options.data)
+    for name in options.data:
+        {"frappe": frappe}[name](bar, options)
+
+
+if __name__ == "__main__":
+    main()

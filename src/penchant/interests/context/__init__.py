@@ -1,0 +1,1 @@
+"""The circumstances of a request and of past events, as numbers: what, when, where, with whom."""

@@ -1,0 +1,1 @@
+"""Learning the circumstances: which fields contexts have, what they tell, and the counts."""
