@@ -9,6 +9,11 @@ those the person had). It has no times: rows are a minute apart in random order,
 fields are noise there, which a training has to find out. `cost` says whether the app that was used
 is paid for, so it is no circumstance, and left out for everybody. NDCG@10, and AUC over all asked
 rows with two random apps for each. Peers on the same rows: benchmarks/peers/circumstances.py.
+
+`sts_travel`: places with fourteen fields, 80% and 20% of the ratings at random; asked for are those
+of 4 and 5, of places that the person had not rated. `online_retail`: the accuracy protocol, arm
+"next", with the country told, the price paid (which a training must find to be of the item) and
+the clock.
 """
 
 from __future__ import annotations
@@ -28,19 +33,7 @@ import polars as pl
 import penchant
 from bar import protocol
 from penchant.measure.intervals import paired
-
-TOLD = ("daytime", "weekday", "isweekend", "homework", "weather", "country", "city")
-BEGIN, STEP = 1_500_000_000.0, 60.0  # seconds
-
-
-def split(events: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return 80% and 20% of the rows by chance, each with a time, in random order."""
-    rng = np.random.default_rng(seed)
-    mixed = events[rng.permutation(len(events))]
-    cut = int(0.8 * len(mixed))
-    times = BEGIN + STEP * np.arange(len(mixed))
-    mixed = mixed.with_columns(timestamp=pl.Series(times), event=pl.lit("click"))
-    return mixed.head(cut), mixed.tail(-cut)
+from rows import TOLD, auc, split
 
 
 def shelf(
@@ -99,8 +92,101 @@ def frappe(bar: Any, options: argparse.Namespace) -> None:
                     **found,
                 }
                 print(json.dumps(line), flush=True)
-        users = asked["user_id"].head(len(next(iter(gains.values()))))
-        _compare(gains, users.cast(pl.Categorical).to_physical().to_numpy())
+        _compare(gains, _codes(asked["user_id"].head(len(ndcg)).to_list()))
+
+
+def travel(bar: Any, options: argparse.Namespace) -> None:
+    """Measure each seed on and off."""
+    events = pl.read_parquet(bar.DATA / "sts_travel" / "events.parquet")
+    items = pl.read_parquet(bar.DATA / "sts_travel" / "items.parquet")
+    told = events.columns[events.columns.index("value") + 1 :]
+    pooled: dict[str, list[float]] = {}
+    people: list[str] = []
+    for seed in range(options.seeds):
+        train, asked = split(events.drop("timestamp"), seed)
+        train = train.with_columns(event=pl.lit("rating"))
+        had = set(train.select("user_id", "item_id").iter_rows())
+        wanted = asked.filter(pl.col("value") >= 4)
+        rows = [
+            row
+            for row in wanted.iter_rows(named=True)
+            if (row["user_id"], row["item_id"]) not in had
+        ]
+        people += [row["user_id"] for row in rows]
+        for arm in options.arms.split(","):
+            on = arm != "off"
+            columns = ["user_id", "item_id", "timestamp", "event", "value", *(told if on else ())]
+            with tempfile.TemporaryDirectory() as temporary:
+                folder = Path(temporary) / "shelf"
+                settings = f"[context]\nlearn = {str(on).lower()}\n"
+                found = shelf(folder, items, train.select(columns), settings, options.effort, seed)
+                now = float(asked["timestamp"].min())  # type: ignore[arg-type]
+                gains = []
+                with penchant.open(folder) as engine:
+                    for row in rows:
+                        context = {name: row[name] for name in told} if on else None
+                        slate = engine.recommend(
+                            row["user_id"], 10, context=context, now=now, log=False
+                        )
+                        gains.append(gain([line.item_id for line in slate], {row["item_id"]}))
+            pooled.setdefault(arm, []).extend(gains)
+            line = {
+                "data": "sts_travel",
+                "arm": arm,
+                "seed": seed,
+                "NDCG@10": round(float(np.mean(gains)), 4),
+            }
+            print(json.dumps({**line, "asked": len(gains), **found}), flush=True)
+    _compare({arm: np.array(values) for arm, values in pooled.items()}, _codes(people))
+
+
+def retail(bar: Any, options: argparse.Namespace) -> None:
+    """Measure each seed on and off, by the protocol."""
+    task = bar.task("online_retail", "next", most=min(options.limit, 6000))
+    events = pl.read_parquet(bar.DATA / "online_retail" / "events.parquet")
+    events = events.select("user_id", "item_id", "timestamp", "unit_price", "country").unique(
+        ["user_id", "item_id", "timestamp"], keep="first", maintain_order=True
+    )
+    keys = ["user_id", "item_id", "timestamp"]
+    train = task.train.join(events, on=keys, how="left").with_columns(event=pl.lit("click"))
+    country = dict(events.select("user_id", "country").unique("user_id").iter_rows())
+    price = dict(events.select("item_id", "unit_price").unique("item_id").iter_rows())
+    gains: dict[str, np.ndarray] = {}
+    for arm in options.arms.split(","):
+        on = arm != "off"
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "shelf"
+            settings = f"[context]\nlearn = {str(on).lower()}\n"
+            found = shelf(folder, task.items, train, settings, options.effort, 0)
+            lists: list[list[str]] = [[] for _ in task.requests]
+            with penchant.open(folder) as engine:
+                for user, now, basket, marks in task.moments:
+                    context = {"country": country[user]} if on else None
+                    if marks[0] >= 0:
+                        slate = engine.recommend(user, 10, now=now, context=context, log=False)
+                        lists[marks[0]] = [line.item_id for line in slate]
+                    told = [
+                        {"user_id": user, "item_id": item, "timestamp": now, "event": "click",
+                         "country": country[user], "unit_price": price[item]}
+                        for item in basket
+                    ]  # fmt: skip
+                    engine.record(pl.DataFrame(told), now=float(now))
+        gains[arm] = np.array(
+            [bar.gains(r, ranked) for r, ranked in zip(task.requests, lists, strict=True)]
+        )
+        line = {"data": "online_retail", "arm": arm, "NDCG@10": round(float(gains[arm].mean()), 4)}
+        print(json.dumps({**line, "asked": len(task.requests), **found}), flush=True)
+    _compare(gains, _codes([request.user for request in task.requests]))
+
+
+def gain(ranked: Sequence[str], wanted: set[str]) -> float:
+    """Return the NDCG@10 of a list."""
+    got = sum(1 / np.log2(place + 2) for place, item in enumerate(ranked[:10]) if item in wanted)
+    return float(got / sum(1 / np.log2(place + 2) for place in range(min(10, len(wanted)))))
+
+
+def _codes(people: Sequence[str]) -> np.ndarray:
+    return np.unique(np.array(people), return_inverse=True)[1]
 
 
 def answer(
@@ -124,14 +210,6 @@ def answer(
         right.append(scored[row["item_id"]])
         wrong += [scored[item] for item in drawn[1:] if item != row["item_id"]]
     return np.array(ndcg), auc(np.array(right), np.array(wrong))
-
-
-def auc(right: np.ndarray, wrong: np.ndarray) -> float:
-    """Return the chance that one of the first is above one of the second; a tie is half."""
-    ordered = np.sort(wrong)
-    below = np.searchsorted(ordered, right, side="left")
-    upto = np.searchsorted(ordered, right, side="right")
-    return float(((below + upto) / 2).mean() / len(wrong))
 
 
 def _compare(gains: Mapping[str, np.ndarray], people: np.ndarray) -> None:
@@ -162,7 +240,7 @@ def main() -> None:
     options = parser.parse_args()
     bar = protocol(*options.data)
     for name in options.data:
-        {"frappe": frappe}[name](bar, options)
+        {"frappe": frappe, "sts_travel": travel, "online_retail": retail}[name](bar, options)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Liked:
     strengths: Floats
     moments: npt.NDArray[np.int32]
     same_moment: bool
+    contexts: tuple[str | None, ...] = ()
 
     @classmethod
     def of(cls, state: State) -> Liked:
@@ -76,6 +77,7 @@ class Liked:
             strengths=state.strengths[keep],
             moments=moments,
             same_moment=bool(len(times)) and bool(times[-1] >= state.now),
+            contexts=tuple(state.contexts[at] for at in keep.tolist()) if state.contexts else (),
         )
 
     def __len__(self) -> int:

@@ -19,7 +19,7 @@ from penchant.recall.gather import Recall
 from penchant.recall.pairing import Pairing, Recent
 from penchant.recall.popularity import DAY, Popularity
 from penchant.recall.sequence import Sequence as SequenceSource
-from penchant.recall.sequence import quiet_session
+from penchant.recall.sequence import Told, quiet_session
 from penchant.recall.source import Source
 from penchant.recall.sparse import SparseRows
 from penchant.recall.table import Table
@@ -169,7 +169,12 @@ def load_sequence(folder: Artefacts, name: str, threads: int = 1) -> SequenceSou
     """Return one sequence source; new items of a text model get their row by `project`."""
     meta = folder.json(name)
     session = quiet_session(folder.path(f"{name}.onnx"), threads)
-    return SequenceSource(name, session, Table.load(folder, name, meta), int(meta["length"]))
+    table, length = Table.load(folder, name, meta), int(meta["length"])
+    schema = Schema.load(folder) if meta.get("context") else None
+    if schema is None:
+        return SequenceSource(name, session, table, length)
+    then, here = (np.asarray(folder.array(f"{name}.{part}")) for part in ("then", "here"))
+    return SequenceSource(name, session, table, length, Told(schema, then, here))
 
 
 def load_contextual(folder: Artefacts, threads: int = 1) -> Contextual:

@@ -9,12 +9,14 @@ for the latter a new item gets its row from its text the moment it arrives.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from penchant.interests.context.schema import Schema
 from penchant.interests.state import State
 from penchant.recall.source import Scores
 from penchant.recall.table import Table
@@ -41,11 +43,31 @@ def quiet_session(path: Path, threads: int = 1) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the values of circumstances add, float32[n_codes, d] each by its code.
+
+    `then` to the rows of what was chosen in them, `here` to what is asked for in them.
+    """
+
+    schema: Schema
+    then: Floats
+    here: Floats
+
+
 class Sequence:
     """Scores by the product of the network's output with the item table."""
 
-    def __init__(self, name: str, session: ort.InferenceSession, table: Table, length: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        session: ort.InferenceSession,
+        table: Table,
+        length: int,
+        told: Told | None = None,
+    ) -> None:
         self.name = name
+        self._told = told
         self.length = length
         self.table = table
         self._session = session
@@ -54,7 +76,7 @@ class Sequence:
         """Give new items a row from their text vector (`Table.learn_items`)."""
         self.table.learn_items(numbers, vectors)
 
-    def hidden(self, state: State) -> Floats | None:
+    def hidden(self, query: Query, state: State) -> Floats | None:
         """Return the network's output float32[d] for this person now; None if it knows nothing."""
         liked = state.liked
         rows = self.table.rows(liked.items)
@@ -65,13 +87,19 @@ class Sequence:
         gaps = np.zeros(len(keep), dtype=np.int64)
         gaps[1:] = gap_buckets(times[1:] - times[:-1])
         ahead = gap_buckets(np.array([state.now - times[-1]]))
-        (out,) = self._session.run(None, {"rows": rows[None], "gaps": gaps[None], "ahead": ahead})
+        asked = {"gaps": gaps[None], "ahead": ahead}
+        if self._told is not None:
+            contexts = [liked.contexts[at] for at in keep] if liked.contexts else ()
+            rows = rows + self._told.then[self._told.schema.then(contexts, times)].sum(axis=1)
+            here = self._told.schema.here(query.context, query.now)
+            asked["said"] = self._told.here[here].sum(axis=0)[None]
+        (out,) = self._session.run(None, {"rows": rows[None], **asked})
         hidden: Floats = out[0]
         return hidden
 
     def score(self, query: Query, state: State) -> Scores | None:
         """Return the dense logit, NaN for items without a row; None without known history."""
-        hidden = self.hidden(state)
+        hidden = self.hidden(query, state)
         if hidden is None:
             return None
         return Scores(self.table.scores(hidden, query.n_items))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 import torch
 
 from numbered import COLD, DAY, NOW, N, empty, make_view, query, state, vectors
+from penchant.interests.context.field import Field
+from penchant.interests.context.schema import Schema
 from penchant.learn.sources.sequence import SequenceConfig, SequenceLearner, _windows
 from penchant.learn.view import View
 from penchant.recall.assemble import RecallPlan, load_sequence
@@ -224,3 +228,69 @@ def test_a_smaller_table_gives_nearly_the_same_answers(
         np.testing.assert_array_equal(np.isnan(found.values), np.isnan(wanted.values))
         spread = float(np.nanstd(wanted.values))
         np.testing.assert_allclose(found.values, wanted.values, atol=0.05 * spread)
+
+
+WEATHER = Schema([Field("weather", "category", ("sun", "rain"), gain=0.5)])
+SAID = tuple(json.dumps({"weather": one}) for one in ("sun", "rain"))
+
+
+def changeable() -> View:
+    """Whoever chose an item in the sun then wants the next one, in the rain the one before."""
+    rng = np.random.default_rng(0)
+    users, steps = np.repeat(np.arange(150, dtype=np.int32), 20), 20
+    rain = rng.integers(0, 2, len(users))
+    items = np.zeros(len(users), dtype=np.int32)
+    for at in range(len(users)):
+        if at % steps:
+            items[at] = (items[at - 1] + (1 if rain[at] == 0 else -1)) % N
+        else:
+            items[at] = rng.integers(0, N)
+    times = 1e9 + np.tile(np.arange(steps), 150) * 86_400.0
+    order = np.argsort(times, kind="stable")
+    view = make_view(users, items, times, empty(N))
+    return replace(view, contexts=rain[order].astype(np.int32), context_texts=SAID)
+
+
+def test_circumstances_enter_the_state_and_the_question(tmp_path: Path) -> None:
+    config = SequenceConfig(
+        dimension=16, blocks=1, heads=1, length=20, epochs=40, dropout=0.1, tokens=200
+    )
+    learner = SequenceLearner("sequence", config, N, seed=0, schema=WEATHER)
+    learner.fit(changeable())
+    learner.save(Artefacts(tmp_path))
+    source = load_sequence(Artefacts(tmp_path), "sequence")
+    right = 0
+    for item in range(N):
+        person = replace(state(np.array([item], dtype=np.int32)), contexts=(SAID[0],))
+        for weather, step in (("sun", 1), ("rain", -1)):
+            asked = query(now=person.now, n_items=N, context={"weather": weather})
+            scores = source.score(asked, person)
+            assert scores is not None
+            right += int(scores.top(1, None)[0]) == (item + step) % N
+    assert right >= 1.8 * N
+
+
+def test_what_is_served_in_circumstances_is_what_was_trained(tmp_path: Path) -> None:
+    config = SequenceConfig(dimension=8, blocks=2, heads=2, length=6, epochs=3)
+    learner = SequenceLearner("sequence", config, N, seed=0, schema=WEATHER)
+    learner.fit(changeable())
+    learner.save(Artefacts(tmp_path))
+    source = load_sequence(Artefacts(tmp_path), "sequence")
+    items = np.array([3, 1, 4], dtype=np.int32)
+    person = replace(state(items), contexts=(SAID[0], None, SAID[1]))
+    asked = query(now=person.now, n_items=N, context={"weather": "rain"})
+    table, bias = learner.rows()
+    gaps = np.zeros(3, dtype=np.int64)
+    gaps[1:] = gap_buckets(np.diff(person.times))
+    network = learner.network.eval()
+    with torch.no_grad():
+        then = torch.tensor([[[1], [0], [2]]])
+        read = network.read(
+            torch.from_numpy(table[items])[None], torch.from_numpy(gaps)[None], then
+        )
+        ahead = torch.from_numpy(gap_buckets(np.array([asked.now - person.times[-1]])))
+        assert network.here is not None
+        out = network.answer(read[:, -1], ahead, network.here(torch.tensor([2])))
+    scores = source.score(asked, person)
+    assert scores is not None
+    assert np.nanmax(np.abs(scores.values - (table @ out[0].numpy() + bias))) < 1e-4

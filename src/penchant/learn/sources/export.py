@@ -32,15 +32,20 @@ class OnePerson(nn.Module):
         self.later: Tensor
         self.register_buffer("later", torch.full((length, length), float("-inf")).triu(1))
 
-    def forward(self, rows: Tensor, gaps: Tensor, ahead: Tensor) -> Tensor:
-        """Return float[1, d] for rows float[1, l, d], gaps int[1, l] and ahead int[1]."""
+    def forward(
+        self, rows: Tensor, gaps: Tensor, ahead: Tensor, said: Tensor | None = None
+    ) -> Tensor:
+        """Return float[1, d] for rows float[1, l, d], gaps int[1, l] and ahead int[1].
+
+        `said` float[1, d] is what circumstances add to the question.
+        """
         network, length = self.network, rows.shape[1]
         x = rows.reshape(-1, rows.shape[2]) * network.scale + network.gap(gaps.reshape(-1))
         x = x + network.position.weight[:length]
         *first, last = network.blocks
         for block in first:
             x = self._block(block, x, x, self.later[:length, :length])
-        return network.answer(network.norm(self._block(last, x[-1:], x, None)), ahead)
+        return network.answer(network.norm(self._block(last, x[-1:], x, None)), ahead, said)
 
     def _block(self, block: Any, x: Tensor, seen: Tensor, later: Tensor | None) -> Tensor:
         """Return what becomes of the places `x` of `seen`; `later` keeps them from the future."""
@@ -71,6 +76,11 @@ def export(network: Network, path: Path, length: int) -> None:
     gaps = torch.zeros(1, _SHORT, dtype=torch.long)
     ahead = torch.zeros(1, dtype=torch.long)
     varied = torch.export.Dim("length", max=length)
+    asked: tuple[Tensor, ...] = (rows, gaps, ahead)
+    names, shapes = ["rows", "gaps", "ahead"], [{1: varied}, {1: varied}, None]
+    if network.here is not None:
+        asked, names = (*asked, torch.zeros_like(rows[:, 0])), [*names, "said"]
+        shapes.append(None)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses a torchvision nobody needs
     with warnings.catch_warnings():
         # Of the exporter's own making: it copies a class it deprecated itself, and finds two
@@ -79,12 +89,12 @@ def export(network: Network, path: Path, length: int) -> None:
         warnings.filterwarnings("ignore", r".*axis name: \w+ will not be used", UserWarning)
         torch.onnx.export(
             served,
-            (rows, gaps, ahead),
+            asked,
             str(path),
-            input_names=["rows", "gaps", "ahead"],
+            input_names=names,
             output_names=["wanted"],
             dynamo=True,
             external_data=False,
             verbose=False,
-            dynamic_shapes=({1: varied}, {1: varied}, None),
+            dynamic_shapes=(*shapes,),
         )

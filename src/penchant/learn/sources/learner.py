@@ -41,7 +41,7 @@ class SourcesLearner:
     ) -> None:
         self.config = config
         self.again = again
-        self.networks = _networks(config, n_items, vectors) if config.networks else []
+        self.networks = _networks(config, n_items, vectors, schema) if config.networks else []
         self.tuned = _tuned(config, raw, layout)
         self.contextual = _contextual(config, n_items, vectors, schema)
         self._text = vectors is not None
@@ -129,13 +129,17 @@ class SourcesLearner:
         return [*self.networks, *(one for one in others if one is not None)]
 
 
-def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> list[SequenceLearner]:
+def _networks(
+    config: SourcesConfig, n_items: int, vectors: Floats | None, schema: Schema | None
+) -> list[SequenceLearner]:
     # Here, so that a training without networks needs no torch.
     from penchant.learn.sources.sequence import SequenceLearner
 
     networks = []
     if config.sequence is not None:
-        networks.append(SequenceLearner("sequence", config.sequence, n_items, seed=config.seed))
+        networks.append(
+            SequenceLearner("sequence", config.sequence, n_items, seed=config.seed, schema=schema)
+        )
     if config.sequence_text is not None and vectors is not None:
         networks.append(
             SequenceLearner(
@@ -144,6 +148,7 @@ def _networks(config: SourcesConfig, n_items: int, vectors: Floats | None) -> li
                 n_items,
                 seed=config.seed + 1,
                 vectors=vectors,
+                schema=schema,
             )
         )
     return networks

@@ -2,7 +2,9 @@
 
 The plain model (SASRec, Kang and McAuley 2018) knows order only. Here each event carries the gap to
 the one before it, and each output is conditioned on the gap to its target: zero asks to complete
-the present moment, a long one what a returning person wants. Events of one moment have no order,
+the present moment, a long one what a returning person wants. Where circumstances tell something,
+each event carries those it was in, and each output is conditioned on those of its target. Events of
+one moment have no order,
 so they are shuffled anew in each epoch; over epochs this equals a set target. The loss is softmax
 over the whole catalogue, or over shared samples with the logQ correction (Yi et al. 2019) when it
 is large: with one negative and BCE the same network loses a third of its NDCG (Petrov and
@@ -21,7 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from penchant.interests.context.schema import Schema
 from penchant.learn.config import SequenceConfig
+from penchant.learn.context.learning import codes
 from penchant.learn.sources.export import export
 from penchant.learn.view import View
 from penchant.recall.sequence import GAP_BUCKETS, gap_buckets
@@ -88,7 +92,7 @@ class Block(nn.Module):
 class Network(nn.Module):
     """Rows of wanted items and gaps in, one vector per position out."""
 
-    def __init__(self, config: SequenceConfig) -> None:
+    def __init__(self, config: SequenceConfig, n_codes: int = 0) -> None:
         super().__init__()
         d = config.dimension
         self.scale = d**0.5
@@ -97,23 +101,41 @@ class Network(nn.Module):
         self.ahead = nn.Embedding(GAP_BUCKETS, d)
         for table in (self.position, self.gap, self.ahead):
             nn.init.normal_(table.weight, std=0.02)
+        # What circumstances add to what was chosen in them, and to what is asked for in them.
+        self.then: nn.Embedding | None = None
+        self.here: nn.Embedding | None = None
+        if n_codes:
+            self.then = nn.Embedding(n_codes, d, padding_idx=0)
+            self.here = nn.Embedding(n_codes, d, padding_idx=0)
+            nn.init.zeros_(self.then.weight)
+            nn.init.zeros_(self.here.weight)
         self.drop = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(d, config.heads, self.drop) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(d)
         self.head = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, d))
 
-    def read(self, rows: Tensor, gaps: Tensor) -> Tensor:
-        """Return float[b, l, d] before it is told the time ahead."""
+    def read(self, rows: Tensor, gaps: Tensor, then: Tensor | None = None) -> Tensor:
+        """Return float[b, l, d] before it is told the time ahead.
+
+        `then` int[b, l, slots] are the codes of the circumstances of each event.
+        """
         places = torch.arange(rows.shape[1], device=rows.device)
-        x = self.drop(rows * self.scale + self.gap(gaps) + self.position(places))
+        x = rows * self.scale + self.gap(gaps) + self.position(places)
+        if self.then is not None and then is not None:
+            x = x + self.then(then).sum(-2)
+        x = self.drop(x)
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.norm(x)
         return out
 
-    def answer(self, read: Tensor, ahead: Tensor) -> Tensor:
-        """Return what is wanted `ahead` of each position, to compare with item rows."""
-        told: Tensor = read + self.head(read + self.ahead(ahead))
+    def answer(self, read: Tensor, ahead: Tensor, said: Tensor | None = None) -> Tensor:
+        """Return what is wanted `ahead` of each position, to compare with item rows.
+
+        `said` float[..., d] is what the circumstances of the request add, in sum.
+        """
+        asked = read + self.ahead(ahead)
+        told: Tensor = read + self.head(asked if said is None else asked + said)
         return told
 
     def forward(self, rows: Tensor, gaps: Tensor, ahead: Tensor) -> Tensor:
@@ -160,14 +182,17 @@ class SequenceLearner:
         *,
         seed: int,
         vectors: Floats | None = None,
+        schema: Schema | None = None,
         device: str | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.name = name
         self.config = config
+        self.schema = schema
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.vectors = vectors
-        self.network = Network(config).to(self.device)
+        n_codes = 0 if schema is None else schema.n_codes
+        self.network = Network(config, n_codes).to(self.device)
         self.items = Items(n_items, config.dimension, vectors).to(self.device)
         self.known = np.zeros(n_items, dtype=np.bool_)
         self._rng = np.random.default_rng(seed)
@@ -198,6 +223,7 @@ class SequenceLearner:
         if not len(windows):
             return []
         self.known[np.unique(ordered.items)] = True
+        told = None if self.schema is None else codes(self.schema, ordered).astype(np.int64)
         counts = np.bincount(ordered.items, minlength=view.n_items)
         popular = torch.from_numpy((counts / counts.sum()).astype(np.float32)).to(self.device)
         parameters = [*self.network.parameters(), *self.items.parameters()]
@@ -212,7 +238,7 @@ class SequenceLearner:
             self.network.train()
             self.items.train()
             total, batches = 0.0, 0
-            for batch in self._batches(ordered, windows):
+            for batch in self._batches(ordered, windows, told):
                 done, spent = step / steps, (time.monotonic() - began) / allowed
                 # Time takes over only where it is well ahead: runs within it are repeatable.
                 rate = pace(spent if spent > done + 0.05 else done)
@@ -235,12 +261,16 @@ class SequenceLearner:
         return losses
 
     def _batches(
-        self, ordered: View, windows: npt.NDArray[np.int64]
+        self,
+        ordered: View,
+        windows: npt.NDArray[np.int64],
+        told: npt.NDArray[np.int64] | None,
     ) -> Iterator[dict[str, Tensor]]:
         # Shuffling inside moments: a random key sorts events of one person and time.
         key = self._rng.random(len(ordered))
-        items = ordered.items[np.lexsort((key, ordered.times, ordered.users))]
-        times = ordered.times
+        shuffled = np.lexsort((key, ordered.times, ordered.users))
+        items, times = ordered.items[shuffled], ordered.times
+        said = None if told is None else told[shuffled]
         for chosen in self._together(windows):
             begin, end = windows[chosen].T
             size = end - begin - 1
@@ -258,6 +288,7 @@ class SequenceLearner:
                     "gaps": gaps,
                     "ahead": ahead,
                     "inside": inside,
+                    **({} if said is None else {"then": said[place], "here": said[place + 1]}),
                 }.items()
             }
 
@@ -280,9 +311,12 @@ class SequenceLearner:
 
     def _loss(self, batch: dict[str, Tensor], popular: Tensor) -> Tensor:
         table = self.items.table()
-        read = self.network.read(F.embedding(batch["items"], table), batch["gaps"])
-        inside = batch["inside"]
-        out = self.network.answer(read[inside], batch["ahead"][inside])
+        rows, inside = F.embedding(batch["items"], table), batch["inside"]
+        read = self.network.read(rows, batch["gaps"], batch.get("then"))
+        said = None
+        if self.network.here is not None:
+            said = self.network.here(batch["here"][inside]).sum(-2)
+        out = self.network.answer(read[inside], batch["ahead"][inside], said)
         targets = batch["targets"][inside]
         n = table.shape[0]
         if n <= self.config.full_softmax_below:
@@ -329,6 +363,17 @@ class SequenceLearner:
                 f"{self.name}.offset", self.items.project.bias.detach().cpu().numpy()
             )
             meta["new_bias"] = float(np.median(bias[self.known])) if self.known.any() else 0.0
+        if self.schema is not None and self.network.then is not None:
+            self.schema.save(folder)
+            then, here = (
+                table.weight.detach().cpu().numpy()
+                for table in (self.network.then, self.network.here)
+                if table is not None
+            )
+            # Rows are what the network multiplies by its scale.
+            told = {f"{self.name}.then": then / self.network.scale, f"{self.name}.here": here}
+            folder.write_arrays(told)
+            meta["context"] = True
         folder.write_json(self.name, meta)
         export(self.network, folder.path(f"{self.name}.onnx"), self.config.length)
 
