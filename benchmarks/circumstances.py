@@ -1,6 +1,6 @@
 """Prints what context is worth: the same shelf with circumstances learned and told, and without.
 
-    python benchmarks/circumstances.py frappe --seeds 3
+    python benchmarks/circumstances.py frappe --seeds 3 --limit 6000 --fields --plot fields.png
     python benchmarks/circumstances.py sts_travel online_retail
 
 `frappe`: uses of apps, told with daytime, weekday, weekend, home or work, weather, country and
@@ -51,48 +51,76 @@ def shelf(
 
 
 def frappe(bar: Any, options: argparse.Namespace) -> None:
-    """Measure each seed on and off."""
+    """Measure each seed on and off, and what each field earned of the first."""
     events = pl.read_parquet(bar.DATA / "frappe" / "events.parquet")
     items = pl.read_parquet(bar.DATA / "frappe" / "items.parquet").select(
         "item_id", "title", "category"
     )
-    keep = '[recommend]\nseen = "keep"\n'
+    pooled: dict[str, list[np.ndarray]] = {}
+    people: list[str] = []
     for seed in range(options.seeds):
         train, asked = split(events, seed)
-        gains: dict[str, np.ndarray] = {}
+        asked = asked.head(options.limit)
+        people += asked["user_id"].to_list()
         for arm in options.arms.split(","):
+            told = () if arm == "off" else TOLD
+            columns = ["user_id", "item_id", "timestamp", "event", *told]
+            settings = f'[recommend]\nseen = "keep"\n[context]\nlearn = {str(bool(told)).lower()}\n'
             with tempfile.TemporaryDirectory() as temporary:
-                began = time.time()
-                on = arm != "off"
-                columns = ["user_id", "item_id", "timestamp", "event", *(TOLD if on else ())]
-                ignored = [name for name in TOLD if arm == f"without {name}"]
-                settings = f"{keep}[context]\nlearn = {str(on).lower()}\nignore = {ignored}\n"
-                found = shelf(
-                    Path(temporary) / "shelf",
-                    items,
-                    train.select(columns),
-                    settings,
-                    options.effort,
-                    seed,
-                )
+                began, folder = time.time(), Path(temporary) / "shelf"
+                rows = train.select(columns)
+                found = shelf(folder, items, rows, settings, options.effort, seed)
                 trained = time.time()
-                with penchant.open(Path(temporary) / "shelf") as engine:
-                    ndcg, auc = answer(engine, asked, TOLD if on else (), options.limit, seed)
-                gains[arm] = ndcg
-                line = {
-                    "data": "frappe",
-                    "arm": arm,
-                    "seed": seed,
-                    "effort": options.effort,
-                    "NDCG@10": round(float(ndcg.mean()), 4),
-                    "AUC": round(auc, 4),
-                    "asked": len(ndcg),
-                    "train_s": round(trained - began),
-                    "answer_s": round(time.time() - trained),
-                    **found,
-                }
-                print(json.dumps(line), flush=True)
-        _compare(gains, _codes(asked["user_id"].head(len(ndcg)).to_list()))
+                with penchant.open(folder) as engine:
+                    ndcg, area = answer(engine, asked, told, seed)
+                    line = {"data": "frappe", "arm": arm, "seed": seed, "effort": options.effort}
+                    line |= {"NDCG@10": round(float(ndcg.mean()), 4), "AUC": round(area, 4)}
+                    line |= {"asked": len(ndcg), "train_s": round(trained - began)}
+                    line |= {"answer_s": round(time.time() - trained), **found}
+                    print(json.dumps(line), flush=True)
+                    if told and options.fields and seed == 0:
+                        few = asked.head(3000)
+                        earned(engine, few, ndcg[: len(few)], options.plot)
+            pooled.setdefault(arm, []).append(ndcg)
+    _compare({arm: np.concatenate(gains) for arm, gains in pooled.items()}, _codes(people))
+
+
+def earned(
+    engine: penchant.Engine, asked: pl.DataFrame, whole: np.ndarray, plot: Path | None
+) -> None:
+    """Print what NDCG@10 loses where one field is not told, and has where only that one is."""
+    people, found = _codes(asked["user_id"].to_list()), []
+    nothing, _ = answer(engine, asked, (), 0)
+    for field in TOLD:
+        less, _ = answer(engine, asked, [name for name in TOLD if name != field], 0)
+        alone, _ = answer(engine, asked, (field,), 0)
+        lost, won = paired(whole, less, people), paired(alone, nothing, people)
+        line = {"field": field}
+        for name, one in (("loses without", lost), ("has alone", won)):
+            line[name] = [round(x, 4) for x in (one.mean, one.low, one.high)]  # type: ignore[assignment]
+        print(json.dumps(line), flush=True)
+        found.append((field, lost, won))
+    if plot is not None:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from matplotlib import pyplot
+
+        figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+        for axis, at, title in zip(
+            axes, (1, 2), ("NDCG@10 lost without it", "NDCG@10 gained by it alone"), strict=True
+        ):
+            values = [line[at] for line in found]
+            middle = [one.mean for one in values]
+            spread = [
+                [one.mean - one.low for one in values],
+                [one.high - one.mean for one in values],
+            ]
+            axis.barh([line[0] for line in found], middle, xerr=spread, color="#4477aa")
+            axis.set_title(title, fontsize=10)
+            axis.axvline(0, color="black", linewidth=0.8)
+        figure.tight_layout()
+        figure.savefig(plot, dpi=110)
 
 
 def travel(bar: Any, options: argparse.Namespace) -> None:
@@ -190,14 +218,14 @@ def _codes(people: Sequence[str]) -> np.ndarray:
 
 
 def answer(
-    engine: penchant.Engine, asked: pl.DataFrame, told: Sequence[str], limit: int, seed: int
+    engine: penchant.Engine, asked: pl.DataFrame, told: Sequence[str], seed: int
 ) -> tuple[np.ndarray, float]:
     """Return the NDCG@10 of each row and the AUC of all with two random apps for each."""
     rng = np.random.default_rng(seed)
     now = float(asked["timestamp"].min())  # type: ignore[arg-type]
     ids = [item.item_id for item in engine.items(asked["item_id"].unique().to_list())]
     ndcg, right, wrong = [], [], []
-    for row in asked.head(limit).iter_rows(named=True):
+    for row in asked.iter_rows(named=True):
         context = {name: row[name] for name in told}
         slate = engine.recommend(row["user_id"], 10, context=context, now=now, log=False)
         found = [line.rank for line in slate if line.item_id == row["item_id"]]
@@ -236,6 +264,8 @@ def main() -> None:
     parser.add_argument("--arms", default="off,on")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--effort", default="fast")
+    parser.add_argument("--fields", action="store_true", help="what each field of frappe earned")
+    parser.add_argument("--plot", type=Path, help="where the picture of that is written")
     parser.add_argument("--limit", type=int, default=1_000_000, help="requests of each arm")
     options = parser.parse_args()
     bar = protocol(*options.data)

@@ -150,8 +150,10 @@ def boosted(rows: Rows, train: np.ndarray, chosen: dict[str, Any], seed: int) ->
         out[:, 0], out[:, 1], out[:, 2 : 2 + len(TOLD)] = some[:, 0], items, some[:, 2:]
         out[:, -2] = own[some[:, 0], items] - minus
         out[:, -1] = all_of_them[items] - minus
-        return out
+        return out[:, first:]
 
+    # Of ids it learns by heart; what is chosen may do without the person's, or both.
+    first = {"both": 0, "app": 1, "none": 2}[chosen["ids"]]
     kept = train[rng.permutation(len(train))[: chosen["rows"]]]
     per = chosen["negatives"]
     # Half of the others are apps that the person used, which are hard to tell apart.
@@ -167,7 +169,7 @@ def boosted(rows: Rows, train: np.ndarray, chosen: dict[str, Any], seed: int) ->
         table(some, items.ravel(), minus.ravel()),
         labels,
         group=np.full(len(kept), per + 1),
-        categorical_feature=list(range(2 + len(TOLD))),
+        categorical_feature=list(range(2 + len(TOLD) - first)),
     )
     booster = lightgbm.train(
         {
@@ -207,6 +209,7 @@ def draw(name: str, rng: np.random.Generator) -> dict[str, Any]:
         return {"d": d, "rate": rate, "alpha": alpha, "epochs": epochs, "dropout": dropout}
     return {
         "rows": 20_000,
+        "ids": str(rng.choice(["both", "app", "none"])),
         "negatives": int(rng.choice([10, 30])),
         "leaves": int(rng.choice([15, 31, 63])),
         "rate": float(rng.choice([0.05, 0.1])),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from penchant.ingest.kinds import Kinds
 from penchant.interests.adjustments import adjusting
-from penchant.interests.state import State
+from penchant.interests.state import State, Values
 from penchant.store.log import Events, Log
 from penchant.types import Floats, Ids, Mask, Times
 
@@ -50,7 +50,16 @@ def read(
         seen=log.seen(user, now, NOT_HAD),
         words=words,
         contexts=tuple(events.contexts[at] for at in place.tolist()) if events.contexts else (),
+        values=valued(events),
     )
+
+
+def valued(events: Events) -> Values | None:
+    """Return what events were worth, None where none was worth anything."""
+    worth = np.flatnonzero(np.isfinite(events.values) & (events.items >= 0))
+    if not len(worth):
+        return None
+    return Values(events.items[worth], events.values[worth], events.kinds[worth], events.kind_names)
 
 
 def counted(kinds: Kinds, events: Events) -> Counted:

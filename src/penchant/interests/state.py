@@ -17,6 +17,27 @@ SAME_SESSION = 1_800.0  # a silence of half an hour ends a session
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """What a person's events were worth: stars, money, seconds, in the unit of their kind.
+
+    `items` int32[m], `values` float32[m], `kinds` int16[m] indexes `kind_names`; oldest first. Also
+    of events that were neither wanted nor rejected.
+    """
+
+    items: Ids
+    values: Floats
+    kinds: npt.NDArray[np.int16]
+    kind_names: tuple[str, ...]
+
+    def of(self, kind: str) -> tuple[Ids, Floats]:
+        """Return the items and values of one kind of event."""
+        if kind not in self.kind_names:
+            return self.items[:0], self.values[:0]
+        own = self.kinds == self.kind_names.index(kind)
+        return self.items[own], self.values[own]
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """A person at the moment `now`: their last events, oldest first, and the words they used.
 
@@ -24,7 +45,8 @@ class State:
     negative for rejection) describe the last N events that had an item; `seen` holds every item
     the person ever had, newest or not; `words` is what the encoder made of what they asked for, or
     None: each reader of texts has a space of its own. `contexts` are those of the events, as they
-    are written down (JSON), or empty where none has one.
+    are written down (JSON), or empty where none has one; `values` what events were worth, None
+    where none was worth anything.
     """
 
     now: float
@@ -34,6 +56,7 @@ class State:
     seen: Ids
     words: Floats | None = None
     contexts: tuple[str | None, ...] = ()
+    values: Values | None = None
     liked: Liked = field(init=False)
 
     def __post_init__(self) -> None:

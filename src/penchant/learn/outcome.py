@@ -27,6 +27,7 @@ class Outcome:
     encoder: dict[str, Any] | None = None
     interests: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return plain JSON."""

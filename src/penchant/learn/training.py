@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from penchant.interests.context.config import ContextConfig
-from penchant.interests.history import LAST
 from penchant.interests.state import State
 from penchant.language.generator.generator import Generator
 from penchant.language.whitening import Whitening
@@ -25,6 +24,7 @@ from penchant.learn.config import LearnConfig
 from penchant.learn.context import learning as circumstances
 from penchant.learn.outcome import Outcome
 from penchant.learn.release.gate import Incumbent, Request, Verdict, fair, incomparable, judge
+from penchant.learn.response import learning as response
 from penchant.learn.scorer import affinity as affinities
 from penchant.learn.scorer import ranker
 from penchant.learn.scorer.ablation import FREE, ablated, left
@@ -33,16 +33,14 @@ from penchant.learn.scorer.newcomer import popular_with_newcomers
 from penchant.learn.scorer.rows import Rows, build
 from penchant.learn.scorer.search import search
 from penchant.learn.scorer.trials import Trials, fingerprint
-from penchant.learn.scorer.walk import Asked, Histories, walk
+from penchant.learn.scorer.walk import Asked, walk
 from penchant.learn.sources.learner import SourcesLearner
 from penchant.learn.threads import limited
 from penchant.learn.tracking import Tracker, peak_memory
 from penchant.learn.view import View
-from penchant.rank.circumstances import Circumstances
-from penchant.rank.pipeline import row_stages
+from penchant.learn.window import Window, open_window
 from penchant.rank.scorers.affinity import Affinity
-from penchant.recall.assemble import RecallPlan, assemble
-from penchant.recall.popularity import Popularity
+from penchant.recall.assemble import RecallPlan
 from penchant.recall.sizes import RecallConfig, shrink
 from penchant.store.artefacts import Artefacts
 from penchant.store.vectors import Vectors
@@ -143,7 +141,7 @@ class Training:
         past = Artefacts(workspace / "past")
         plan = learner.fit(wanted.before(begin), past, 1.0, self.tell, self._curve("past"))
         self._lap("sources")
-        walked = self._walk(past, plan, begin)
+        walked = self._walk(self._window(past, plan, begin))
         rows = walked.rows
         self._lap("rows")
         self._derive(walked)
@@ -156,7 +154,7 @@ class Training:
         folder = Artefacts(target)
         dropped = [name for name in (*learner.names(), *FREE) if ablation.get(name, 1.0) < 0]
         learner.drop(dropped)
-        verdict, found = None, None
+        verdict, found, answers = None, None, response.Learned()
         if incumbent is not None and config.gate:
             verdict = self._judge(incumbent, learner, past, begin, walked, choice, dropped)
             self._lap("gate")
@@ -169,6 +167,11 @@ class Training:
             circumstances.write(self.circumstances.schema, view, folder)
             self._shrink(folder)
             self._lap("refit")
+            window = self._window(past, plan, begin)
+            hidden = set(rows.names) - set(left(rows.names, dropped))
+            answers = response.learn(view, window, rows, hidden, config, self.seen)
+            answers.save(folder)
+            self._lap("response")
             before = None if incumbent is None else incumbent.folder
             # scipy is asked for before any training: importing this file must not need it.
             from penchant.learn.interests import learning as interests
@@ -196,6 +199,7 @@ class Training:
             categories=None if self.derivation is None else self.derivation.summary(),
             interests=found,
             context=self.circumstances.summary(),
+            response=answers.measured,
         )
 
     def _derive(self, walked: Walked) -> None:
@@ -223,34 +227,28 @@ class Training:
         self.vectors = Vectors(vectors)
         return vectors
 
-    def _walk(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Walked:
-        """Return the requests of the window, asked of the sources in `folder`."""
-        before = self.view.before(begin)
-        # Every wish counts, repeated ones too: popularity is no model but a count, as it is live.
-        past = before.where(before.counted())
-        histories = Histories(before, LAST)
-        recall = assemble(
+    def _window(self, folder: Artefacts, plan: RecallPlan, begin: float) -> Window:
+        """Return what was known before `begin`, of the sources in `folder`."""
+        return open_window(
+            self.view,
+            begin,
             folder,
             plan,
-            popularity=Popularity(past.items, past.times),
-            columns=self.view.columns,
-            vectors=self.vectors,
+            self.vectors,
             place=self.whitening,
-            recent=histories.recent,
+            schema=self.circumstances.schema,
             threads=min(2, self.config.threads or 2),
         )
-        schema, columns = self.circumstances.schema, self.view.columns
-        here = None
-        if schema is not None:
-            here = Circumstances(circumstances.crowd(schema, before), columns, self.vectors)
-        # The affinity is known when all requests are.
-        *stages, _ = row_stages(recall, None, columns, self.vectors, here=here)
+
+    def _walk(self, window: Window) -> Walked:
+        """Return the requests of the window."""
+        recall, histories = window.recall, window.histories
         requests: list[Request] = []
 
         def asked() -> Iterator[Asked]:
             for one in walk(
                 self.view,
-                begin,
+                window.begin,
                 float("inf"),
                 recall,
                 histories,
@@ -266,7 +264,7 @@ class Training:
         rows = build(
             asked(),
             recall,
-            stages,
+            window.stages,
             spare=["affinity"],
             thinned=self.config.thinned,
             late=LATE,

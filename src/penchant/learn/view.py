@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penchant.language.projection import Layout
+from penchant.learn.response.exposures import Exposures, Valued
 from penchant.store.columns import ItemColumns
 from penchant.types import Floats, Ids, Times
 
@@ -29,7 +30,8 @@ class View:
     one text an item, "" for none. `layout` names the parts of a raw row and their lengths, the
     text first, where items are more than their text. `links` reads what was linked, in parts.
     `contexts` are places in `context_texts`, the different contexts as JSON, -1 for none; None
-    where no event has one.
+    where no event has one. `exposures` are what people were faced with, `valued` what events were
+    worth; both of the whole log, whatever events the view has.
     """
 
     users: Ids
@@ -50,6 +52,8 @@ class View:
     links: Callable[[], Iterable[Sequence[Triple]]] | None = None
     contexts: Ids | None = None
     context_texts: tuple[str, ...] = ()
+    exposures: Exposures | None = None
+    valued: Valued | None = None
 
     @property
     def n_items(self) -> int:

@@ -178,7 +178,9 @@ class Reason:
 class Recommendation:
     """One line of a slate. `rank` starts at 1; `reasons` is filled by the explanation.
 
-    `headline` is a line that was written for the item and approved, "" for none.
+    `headline` is a line that was written for the item and approved, "" for none. `probability` is
+    the chance that the person wants the item, and `value` what it is expected to be worth to them
+    then, in the unit of what events are worth; None where no training could tell.
     """
 
     item_id: str
@@ -186,6 +188,8 @@ class Recommendation:
     rank: int
     reasons: tuple[Reason, ...] = ()
     headline: str = ""
+    probability: float | None = None
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,8 @@ def test_an_answer_is_that_of_the_engine(client: httpx2.Client, engine: penchant
                 for r in line.reasons
             ],
             "headline": "",
+            "probability": line.probability,
+            "value": line.value,
         }
         for line in slate
     ]

@@ -25,6 +25,7 @@ from penchant.learn.release.encoding import same_encoder
 from penchant.learn.release.gate import Incumbent
 from penchant.learn.release.reading import read_texts
 from penchant.learn.release.rehearsal import rehearse
+from penchant.learn.response.exposures import exposures, valued
 from penchant.learn.view import Earlier, View
 from penchant.rank.answer.loading import REVIEWED
 from penchant.store.artefacts import Artefacts
@@ -61,6 +62,8 @@ def open_view(store: Store, snapshot: Path | None = None) -> tuple[View, Floats 
         columns=columns,
         item_change=tail.position.item_change,
         links=store.people.scan_links,
+        exposures=exposures(events, kinds),
+        valued=valued(events),
         **_contexts(events, keep),
     )
     known = read_texts(store, tail, columns.n, snapshot)

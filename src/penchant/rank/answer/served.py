@@ -26,6 +26,7 @@ from penchant.rank.feedback.feedback import Feedback
 from penchant.rank.pipeline import Pipeline, load_pipeline
 from penchant.rank.rerankers.listwise import Listwise, Orders
 from penchant.rank.rerankers.widening import Places
+from penchant.rank.response import Response
 from penchant.recall.assemble import RecallPlan, assemble
 from penchant.recall.contextual import Contextual
 from penchant.recall.expansion import Expansion, Read
@@ -61,6 +62,7 @@ class Served:
     elicitation: Elicitation | None = None
     listwise: Listwise | None = None
     here: Circumstances | None = None
+    response: Response | None = None
 
     def words(self, text: str | None) -> Floats | None:
         """Return what the encoder makes of what somebody said, None where it says nothing.
@@ -200,4 +202,5 @@ def load(
         Elicitation.load(folder),
         listwise,
         here,
+        Response.load(folder, derived),
     )

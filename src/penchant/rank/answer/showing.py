@@ -18,6 +18,7 @@ from penchant.rank.pipeline import RAISED, SCORED_BY
 from penchant.rank.rerankers.exploration import PROPENSITY
 from penchant.rank.scorers.terms import LATER, with_terms
 from penchant.rank.stage import taken
+from penchant.rank.worth import COLUMNS
 from penchant.store.impressions import Impression
 from penchant.store.open import Store
 from penchant.types import (
@@ -199,12 +200,28 @@ def _lines(question: Question, shown: Candidates, before: int) -> tuple[Recommen
     columns, recall = question.served.columns, question.served.pipeline.recall
     sources = origins(shown.origin, shown.sources)
     events = mattered(recall, question.state, shown, columns)
+    chance, value = _expected(question, shown)
     return tuple(
-        Recommendation(columns.ids[item], score, before + rank, (*because, *by))
+        Recommendation(
+            columns.ids[item],
+            score,
+            before + rank,
+            (*because, *by),
+            probability=None if chance is None else float(chance[rank - 1]),
+            value=None if value is None else float(value[rank - 1]),
+        )
         for rank, (item, score, because, by) in enumerate(
             zip(shown.items.tolist(), shown.scores.tolist(), events, sources, strict=True), start=1
         )
     )
+
+
+def _expected(question: Question, shown: Candidates) -> tuple[Floats | None, Floats | None]:
+    """Return the chance of each candidate and what it is worth, None where none can be told."""
+    response = question.served.response
+    if response is None or not set(response.names) <= {*shown.names, *COLUMNS}:
+        return None, None
+    return response(shown, question.state)
 
 
 def _strangers(question: Question, shown: Candidates) -> tuple[Recommendation, ...]:

@@ -38,6 +38,8 @@ def slate(
             len(shown) + int(line["rank"]),
             reasons(line.get("reasons") or ()),
             line.get("headline", ""),
+            line.get("probability"),
+            line.get("value"),
         )
         for line in data["recommendations"]
     )

@@ -13,6 +13,8 @@ _RECOMMENDATION = {
         {"kind": "event", "name": "click", "weight": 0.4, "item_id": "i3"},
     ],
     "headline": "",
+    "probability": 0.12,
+    "value": None,
 }
 SLATE: dict[str, Any] = {
     "slate_id": "5d0f4ad0b7e94b0f9f0c6f1a2b3c4d5e",

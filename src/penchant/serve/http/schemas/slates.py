@@ -26,6 +26,8 @@ class Recommendation(Closed):
     rank: int
     reasons: list[Reason]
     headline: str
+    probability: float | None
+    value: float | None
 
 
 class Slate(Closed):
