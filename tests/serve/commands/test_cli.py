@@ -237,6 +237,22 @@ def test_doctor_finds_what_is_wrong(own_shelf: Path) -> None:
     assert any("recomend" in one for one in told["wrong"])
 
 
+def test_doctor_prints_the_steps_of_a_request(own_shelf: Path) -> None:
+    shown = run("doctor", own_shelf, "--stages")
+    assert shown.exit_code == 0
+    data = machine("doctor", own_shelf, "--stages")
+    assert [row["stage"] for row in data["asked"]] == [
+        step.partition("(")[0] for step in data["steps"] if step != "order"
+    ]
+    assert data["asked"][0]["stage"] == "gather"
+    assert all(row["milliseconds"] >= 0.0 for row in data["asked"])
+    for row in data["asked"]:
+        assert row["stage"] in shown.stdout
+    assert data["asked"][0]["came"] > data["asked"][-1]["went"] > 0
+    assert "name its directory" in refused("doctor", "--stages")
+    assert data["response"] == {} or data["response"]["basis"] in ("judged", "shown", "next")
+
+
 def test_doctor_names_every_address(tmp_path: Path) -> None:
     (tmp_path / "penchant.toml").write_text(
         '[encoder]\nmodel = "m"\nendpoint = "https://user:secret@vectors.example:8443/v1"\n'

@@ -33,6 +33,9 @@ def doctor(
         str | None,
         typer.Option(envvar="PENCHANT_API_KEY", help="A key that may read, for --live."),
     ] = None,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="The steps of a request to the shelf, and their worth.")
+    ] = False,
     url: Url = None,
     json: Json = False,
 ) -> None:
@@ -41,6 +44,8 @@ def doctor(
     Versions, sizes, rows kept aside and why, whether snapshots are whole, what the watch over the
     log found, the encoder, and every address that data can reach. With --live: health, versions,
     lag, the age of the snapshot, errors, findings, clocks, and one answer that is recorded nowhere.
+    With --stages: the steps of a request in order, what each did to one that was asked just now,
+    and what they were found to be worth in the last training.
     """
     if live is not None:
         if shelf is not None:
@@ -54,6 +59,9 @@ def doctor(
     terminal = Terminal(json)
     if shelf is not None and url is None and not is_shelf(shelf):
         raise NoShelf(f"{shelf} is no recommender; name its directory, or leave it out")
+    if stages:
+        _stages(shelf, url, terminal)
+        return
     with terminal.busy("looking"):
         found = diagnose(shelf, url)
     parts: list[RenderableType] = [_head("versions"), facts(found.versions)]
@@ -99,6 +107,39 @@ def _live(where: str, key: str | None, terminal: Terminal) -> None:
     terminal.answer(asdict(health), *parts)
     if health.wrong:
         raise typer.Exit(UNSOUND)
+
+
+def _stages(shelf: Path | None, url: str | None, terminal: Terminal) -> None:
+    from dataclasses import asdict
+
+    from penchant.serve.doctor.stages import steps
+
+    if shelf is None:
+        raise InvalidInput("--stages is of a shelf; name its directory")
+    with terminal.busy("asking"):
+        found = steps(shelf, url)
+    asked = table("stage", "came", "went", "ms", "remarks")
+    for row in found.asked:
+        remarks = ", ".join(f"{name} {what}" for name, what in row["notes"].items())
+        counts = (f"{row['came']:,}", f"{row['went']:,}", f"{row['milliseconds']:.2f}")
+        asked.add_row(row["stage"], *counts, remarks)
+    parts: list[RenderableType] = [_head(f"a request to snapshot {found.snapshot}"), asked]
+    if found.worth:
+        gone = {name: ", left out" if name in found.left_out else "" for name in found.worth}
+        worth = {name: f"{gain:+.4f}{gone[name]}" for name, gain in found.worth.items()}
+        parts += [_head("what they add to NDCG@10, as the training found"), facts(worth)]
+    if found.context.get("gains"):
+        kept = found.context["fields"]
+        told = {
+            name: f"{gain:+.4f} nats a wish" + ("" if name in kept else ", left out")
+            for name, gain in found.context["gains"].items()
+        }
+        told |= {name: f"left out: {why}" for name, why in found.context["left_out"].items()}
+        parts += [_head("circumstances"), facts(told)]
+    if found.response:
+        rows = {name.replace("_", " "): value for name, value in found.response.items()}
+        parts += [_head("what is expected of each line"), facts(rows)]
+    terminal.answer(asdict(found), *parts)
 
 
 def _verdict(wrong: list[str]) -> list[RenderableType]:
