@@ -72,9 +72,9 @@ def frappe(bar: Any, options: argparse.Namespace) -> None:
                 found = shelf(folder, items, rows, settings, options.effort, seed)
                 trained = time.time()
                 with penchant.open(folder) as engine:
-                    ndcg, area = answer(engine, asked, told, seed)
+                    ndcg, areas = answer(engine, asked, told, seed)
                     line = {"data": "frappe", "arm": arm, "seed": seed, "effort": options.effort}
-                    line |= {"NDCG@10": round(float(ndcg.mean()), 4), "AUC": round(area, 4)}
+                    line |= {"NDCG@10": round(float(ndcg.mean()), 4), **areas}
                     line |= {"asked": len(ndcg), "train_s": round(trained - began)}
                     line |= {"answer_s": round(time.time() - trained), **found}
                     print(json.dumps(line), flush=True)
@@ -219,25 +219,29 @@ def _codes(people: Sequence[str]) -> np.ndarray:
 
 def answer(
     engine: penchant.Engine, asked: pl.DataFrame, told: Sequence[str], seed: int
-) -> tuple[np.ndarray, float]:
-    """Return the NDCG@10 of each row and the AUC of all with two random apps for each."""
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Return the NDCG@10 of each row, and the AUC of all with two random apps for each.
+
+    By the probability, which means the same of everybody, and by the score, which is of a list.
+    """
     rng = np.random.default_rng(seed)
     now = float(asked["timestamp"].min())  # type: ignore[arg-type]
     ids = [item.item_id for item in engine.items(asked["item_id"].unique().to_list())]
-    ndcg, right, wrong = [], [], []
+    ndcg: list[float] = []
+    right: dict[str, list[float]] = {"AUC": [], "AUC of scores": []}
+    wrong: dict[str, list[float]] = {"AUC": [], "AUC of scores": []}
     for row in asked.iter_rows(named=True):
         context = {name: row[name] for name in told}
         slate = engine.recommend(row["user_id"], 10, context=context, now=now, log=False)
         found = [line.rank for line in slate if line.item_id == row["item_id"]]
         ndcg.append(1 / np.log2(found[0] + 1) if found else 0.0)
         drawn = [row["item_id"], *(ids[at] for at in rng.integers(0, len(ids), 2))]
-        scored: Mapping[str, float] = {
-            line.item_id: line.score
-            for line in engine.rank(row["user_id"], drawn, context=context, now=now, log=False)
-        }
-        right.append(scored[row["item_id"]])
-        wrong += [scored[item] for item in drawn[1:] if item != row["item_id"]]
-    return np.array(ndcg), auc(np.array(right), np.array(wrong))
+        for line in engine.rank(row["user_id"], drawn, context=context, now=now, log=False):
+            side = right if line.item_id == row["item_id"] else wrong
+            side["AUC"].append(line.score if line.probability is None else line.probability)
+            side["AUC of scores"].append(line.score)
+    areas = {name: round(auc(np.array(right[name]), np.array(wrong[name])), 4) for name in right}
+    return np.array(ndcg), areas
 
 
 def _compare(gains: Mapping[str, np.ndarray], people: np.ndarray) -> None:

@@ -98,14 +98,17 @@ def shown(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _histories(histories: pl.DataFrame, known: set[str]) -> pl.DataFrame:
-    """Return what each person had clicked before their first impression, a minute apart."""
+    """Return what each person had clicked before their first impression, a minute apart.
+
+    All of it before the first impression of anybody: when it was is not known.
+    """
     first = histories.sort("timestamp").unique("user_id", keep="first", maintain_order=True)
     rows = first.explode("history").drop_nulls("history").filter(pl.col("history").is_in(known))
     back = pl.int_range(pl.len()).reverse().over("user_id") + 1
     return rows.select(
         "user_id",
         item_id="history",
-        timestamp=pl.col("timestamp") - 60 * back,
+        timestamp=pl.lit(int(histories["timestamp"].min())) - 60 * back,  # type: ignore[arg-type]
         event=pl.lit("click"),
     )
 

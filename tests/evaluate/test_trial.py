@@ -75,6 +75,21 @@ def test_a_live_trial_hears_the_rest_before_it_answers(scene):
         assert logged(directory) == before + 1
 
 
+def test_a_question_is_asked_in_the_context_of_what_is_then_done(scene):
+    _, made, directory, later = scene
+    user, time = made.users[made.askers[-1]], made.times[-1]
+    rain = pl.when(pl.col("event") == "click").then(pl.lit('{"weather": "rain"}'))
+    told = later.with_columns(context=rain.otherwise(pl.lit("[1]")))
+    with Trial(directory, told) as trial:
+        asked = []
+        answer = trial._engine.recommend
+        trial._engine.recommend = lambda *who, **how: (asked.append(how), answer(*who, **how))[1]
+        assert trial.recommend(user, 5, time)
+        assert trial.recommend(user, 5, time + 1.0)
+        assert trial.recommend("nobody", 5, time)
+    assert [how["context"] for how in asked] == [{"weather": "rain"}, None, None]
+
+
 def test_what_is_excluded_is_not_shown(scene):
     _, made, directory, later = scene
     with Trial(directory, later) as trial:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,8 @@ class Trial:
 
     Whatever else a user did up to a moment (searches, returns, repeats) is told with it; `live`
     says that it is told before each answer too. Rows go to the log as they are: its door has
-    judged them before. With `sources` k > 0 the first k of every single source are kept beside
+    judged them before. A question is asked in the context of what the person then did. With
+    `sources` k > 0 the first k of every single source are kept beside
     each answer.
     """
 
@@ -37,6 +39,7 @@ class Trial:
         self._later = later
         self._times = later["timestamp"].to_numpy() / 1e6
         self._items = later["item_id"].to_list()
+        self._contexts = later["context"].to_list()
         self._untold: dict[str, list[int]] = defaultdict(list)
         users = later["user_id"].to_list()
         for row in np.argsort(self._times, kind="stable"):
@@ -56,12 +59,32 @@ class Trial:
         if self._live:
             self._tell(user_id, now, set())
         slate = self._engine.recommend(
-            user_id, k, now=now, exclude=list(exclude), seen="hide", log=False
+            user_id,
+            k,
+            now=now,
+            exclude=list(exclude),
+            seen="hide",
+            context=self._context(user_id, now),
+            log=False,
         )
         if self._k and slate.trace.pool is not None:
             self._note(slate.trace.pool)
         self._asked += 1
         return [one.item_id for one in slate]
+
+    def _context(self, user_id: str, now: float) -> dict[str, Any] | None:
+        """Return the circumstances in which a person does what is next, as their caller knows them.
+
+        What only the event can know (what was paid for it) is none: trainings find that out.
+        """
+        for row in self._untold.get(user_id, ()):
+            if self._times[row] > now:
+                break
+            text = self._contexts[row]
+            if self._times[row] == now and text is not None:
+                found = json.loads(text)
+                return found if isinstance(found, dict) else None
+        return None
 
     def beside(self, plan: Plan) -> dict[str, Walk]:
         """Return what each source alone would have answered, once the trial is closed.

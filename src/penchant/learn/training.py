@@ -125,7 +125,7 @@ class Training:
                 "co-visitation and text answer)"
             )
         self.tracker.content("configuration", asdict(config))
-        begin = wanted.newest(config.window)
+        begin = view.wanted().newest(config.window)
         vectors = self._as_of(begin)
         raw = None if self.whitening is None else self.raw
         self.circumstances = circumstances.learn(view, begin, self.context)
