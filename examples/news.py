@@ -2,9 +2,8 @@
 
     PENCHANT_DATA=... python examples/news.py
 
-Impressions and clicks of MSN News (a sample of MIND, not shipped). Each list that was shown is put
-into order twice: as of the end of the day before, and as of that second, with every click so far.
-Nothing is trained.
+Impressions and clicks of MSN News (a sample of MIND, not shipped). Each list is put into order
+twice: as of the end of the day before, and as of that second. Nothing is trained.
 """
 
 import os
@@ -37,8 +36,7 @@ def replay(engine, shown, began):
         before = engine.rank(user, items, now=began, log=False)
         live = engine.rank(user, items, now=now)
         for item in clicked:
-            event = penchant.Event(user, item, "click", now, slate_id=live.id)
-            engine.record(event, now=now)
+            engine.record(penchant.Event(user, item, "click", now, slate_id=live.id), now=now)
         if 0 < len(clicked) < len(items):
             places.append((place(before, set(clicked)), place(live, set(clicked))))
     return np.array(places)
@@ -75,8 +73,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         places, rise = prove(folder)
     (before, live), gain = places.mean(axis=0), places[:, 0] - places[:, 1]
-    error = 1.96 * gain.std() / len(gain) ** 0.5
     print(f"Of {len(places)} lists, the share that stands above what was clicked:")
-    print(f"{before:.3f} as of the day before, {live:.3f} as of the second before it was shown:")
-    print(f"{gain.mean():.3f} less, 95% within {error:.3f}")
-    print("An article that nobody knew, after 1 to 30 readers, in a stranger's list:", rise)
+    print(f"{before:.3f} as of the day before, {live:.3f} as of the second when it was shown,")
+    print(f"{gain.mean():.3f} less, 95% within {1.96 * gain.std() / len(gain) ** 0.5:.3f}")
+    print("A new article's place in a stranger's list after 1, 2, 3... readers:", rise)
