@@ -22,8 +22,8 @@ DEEP, SIZE = 50, 4  # how much of each list is asked for, and how many are a gro
 
 def sample(people=700, least=15):
     """Return artists, half of what people listen to, all of it, and who are friends."""
-    events, items = (pl.read_parquet(DATA / f"{name}.parquet") for name in ("events", "items"))
-    pairs = pl.read_parquet(DATA / "user_friends.parquet")
+    names = ("events.parquet", "items.parquet", "user_friends.parquet")
+    events, items, pairs = (pl.read_parquet(DATA / name) for name in names)
     chosen = pairs["userID"].value_counts().sort("count", "userID")["userID"][-people:].implode()
     pairs = pairs.filter(pl.all().is_in(chosen))
     every = events.filter(pl.col("user_id").is_in(chosen)).filter(pl.len().over("item_id") >= least)
@@ -45,14 +45,13 @@ def groups(told, pairs, count=300):
 def merged(lists, k):
     """Return k items of the members' lists for each way; what a list lacks has its last place."""
     places = {i: [x.index(i) if i in x else DEEP for x in lists] for x in lists for i in x}
-    average = sorted(places, key=lambda i: np.mean(places[i]))
+    average = sorted(places, key=lambda i: sum(places[i]))
     misery = sorted(average, key=lambda i: max(places[i]))
     return {"most active's": lists[0], "average of ranks": average, "least misery": misery}.items()
 
 
 def prove(folder, k=20, **sizes):
-    """Return, of each way, float[n_groups, 2]: how many artists of the list are among those that
-    the least happy member listens to, told or not, and a member on average."""
+    """Return float[n_groups, 2] by way: how many of k the least happy and a mean member knows."""
     items, told, every, pairs = sample(**sizes)
     likes = {user: set(liked) for user, liked in every.group_by("user_id").agg("item_id").rows()}
     links, found = (penchant.Link(a, "friend", b) for a, b in pairs.iter_rows()), {}
@@ -73,9 +72,7 @@ if __name__ == "__main__":
         raise SystemExit(f"skipped: there is no {DATA}; say where the data is in PENCHANT_DATA")
     with tempfile.TemporaryDirectory() as folder:
         found = prove(folder)
-    print(
-        f"Of 20 artists, how many are listened to by ({len(found['least misery'])} groups of {SIZE} friends):"
-    )
+    print(f"Of 20 artists for {SIZE} friends, how many are those of")
     for way, rows in found.items():
         gain, (least, mean) = rows[:, 0] - found["most active's"][:, 0], rows.mean(axis=0)
         print(f"{way:18}{least:.2f} the least happy member, {mean:.2f} a member on average")
