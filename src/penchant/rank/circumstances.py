@@ -3,8 +3,9 @@
 Of each field of the context (`interests/context/schema.py`) three columns say how much more a
 candidate is wanted where it says what it says now: by all people (`crowd_`), by this person of the
 same item (`own_`), and by this person of items of its category (`kind_`). The others say how near
-the circumstances are in which the person had the item before, taken together. NaN is for what
-cannot be told. Training rows come from the same stage, with counts of before their window.
+the circumstances are in which the person had the item before, taken together, and how far away the
+candidate is (log of 1 + km). NaN is for what cannot be told. Training rows come from the same
+stage, with counts of before their window.
 """
 
 from __future__ import annotations
@@ -17,15 +18,26 @@ import numpy as np
 
 from penchant.interests.context.crowd import Crowd
 from penchant.interests.context.past import Near, compare
+from penchant.interests.context.places import Places, kilometres
+from penchant.interests.context.values import where
 from penchant.interests.state import State
 from penchant.language.categories import Derived
 from penchant.store.columns import ItemColumns
 from penchant.store.vectors import Vectors
 from penchant.types import Candidates, Floats, Ids, Query
 
-TOGETHER = ("crowd_together", "own_near", "own_nearest", "own_same", "own_alike", "own_text")
+TOGETHER = (
+    "crowd_together",
+    "own_near",
+    "own_nearest",
+    "own_same",
+    "own_alike",
+    "own_text",
+    "here_km",
+)
 PREFIXES = ("crowd_", "own_", "kind_")
-"""What the names of these columns begin with; no other column's does."""
+_AWAY = "here_km"
+"""What the names of the other columns begin with; no column of another stage does."""
 
 _OWN, _KIND = 1.0, 2.0  # events before an own share is half of what is believed
 
@@ -40,6 +52,7 @@ class Circumstances:
     ) -> None:
         self.schema = crowd.schema
         self._crowd, self._vectors = crowd, vectors
+        self._places = Places(columns)
         self._categories = Derived(columns) if derived is None else derived
         fields = _slugs([field.name for field in self.schema.fields])
         self.names = (
@@ -56,6 +69,9 @@ class Circumstances:
         if n and here.any():
             each[0] = self._crowd.lift(here, candidates.items)
             together[0] = np.nansum(each[0], axis=0)
+            stands = where(query.context)
+            if stands is not None:
+                together[6] = np.log1p(kilometres(stands, self._places.of(candidates.items)))
             liked = np.flatnonzero(state.strengths > 0)
             if len(liked):
                 contexts = [state.contexts[at] for at in liked] if state.contexts else ()
@@ -135,4 +151,4 @@ def _slugs(names: Sequence[str]) -> list[str]:
 
 def is_of_circumstances(name: str) -> bool:
     """Return whether a column is one of these."""
-    return name.startswith(PREFIXES)
+    return name.startswith(PREFIXES) or name == _AWAY

@@ -76,6 +76,10 @@ class ItemColumns:
         """Return the tags of an item."""
         return self._extra[number][1]
 
+    def attributes_of(self, number: int) -> str:
+        """Return the attributes of an item, a JSON object in text, or empty."""
+        return self._extra[number][0]
+
     def tags(self, n: int) -> list[tuple[str, ...]]:
         """Return the tags of the first `n` items."""
         return [tags for _, tags in self._extra[:n]]

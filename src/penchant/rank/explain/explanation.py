@@ -20,6 +20,7 @@ from penchant.rank.explain.sentences import (
     AGAIN,
     AGE,
     ASKERS,
+    AWAY,
     CATEGORIES,
     CHOSEN_IN_CONTEXT,
     CHOSEN_NOTHING,
@@ -62,6 +63,7 @@ from penchant.types import Explanation, Floats, Prospect, Reason
 
 CAUSES = {
     "crowd_": CHOSEN_IN_CONTEXT,
+    "here_km": AWAY,
     "contextual": CHOSEN_IN_CONTEXT,
     "own_": OWN_IN_CONTEXT,
     "kind_": OWN_IN_CONTEXT,

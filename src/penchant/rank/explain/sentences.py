@@ -17,6 +17,7 @@ POPULAR = "wanted by many now"
 CHOSEN_WHEN_SHOWN = "how often it is chosen when it is shown"
 CHOSEN_IN_CONTEXT = "how much more it is chosen in circumstances like these"
 OWN_IN_CONTEXT = "what you choose in circumstances like these"
+AWAY = "how far away it is"
 AGAIN = "how you come back to it"
 CATEGORIES = "your categories"
 WISHED = "what you asked for more of"
@@ -50,6 +51,7 @@ _CLAUSES = {
     CHOSEN_WHEN_SHOWN: "it is often chosen when it is shown",
     CHOSEN_IN_CONTEXT: "it is chosen more in circumstances like these",
     OWN_IN_CONTEXT: "it is of what you choose in circumstances like these",
+    AWAY: "it is not far from here",
     AGAIN: "you come back to it",
     "rising": "demand for it is rising",
     NEW: "it is new here",
