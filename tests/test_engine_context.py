@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def events() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> penchant.Engine:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penchant.Engine]:
     directory = mute(tmp_path_factory.mktemp("context"))
     with (directory / "penchant.toml").open("a") as settings:
         settings.write('\n[recommend]\nseen = "keep"\n')
@@ -59,7 +60,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> penchant.Engine:
     made.record(told)
     made.record(rated.with_columns(event=pl.lit("rating"), timestamp=pl.col("timestamp") + 1))
     made.report = made.train().data  # type: ignore[attr-defined]
-    return made
+    yield made
+    made.close()
 
 
 def share(slate: penchant.Slate, rain: bool) -> float:

@@ -21,7 +21,7 @@ def found(contexts: list[dict[str, Any] | None], **rest: Any) -> Found:
     n = len(contexts)
     items = rest.pop("items", np.random.default_rng(1).integers(0, 50, n).astype(np.int32))
     moments = rest.pop("moments", np.arange(n))
-    return find(places, different, items, moments, **rest)
+    return find(places, different, items, moments, rest.pop("days", 1000.0), **rest)
 
 
 def given(found: Found) -> dict[str, str]:
@@ -108,6 +108,15 @@ def test_the_caller_is_believed_before_the_clock() -> None:
     assert fields["hour"] == "clock"
     ignoring = found(contexts, ignore=("weekday", "hour"))
     assert {field.name for field in ignoring.fields} == set(clock.VALUES) - {"weekday", "hour"}
+
+
+def test_the_clock_is_read_where_the_log_is_long_enough() -> None:
+    nothing: list[dict[str, Any] | None] = [None] * 100
+    week = found(nothing, days=10.0)
+    assert {field.name for field in week.fields} == {"hour", "daypart"}
+    assert week.left_out["weekday"] == "it takes 28 days to tell, the log has 10"
+    year = found(nothing, days=400.0)
+    assert {field.name for field in year.fields} == set(clock.VALUES) - {"season"}
 
 
 def test_no_context_at_all_leaves_the_clock() -> None:

@@ -96,7 +96,7 @@ class Reader:
         """Return what answers now: the text vector and the network's row of each item."""
         served = self.replica.follow()
         rows = [served.vectors.rows(EVERY)]
-        rows += [s._table.rows(EVERY) for s in network(served)]
+        rows += [s.table.rows(EVERY) for s in network(served)]
         return np.concatenate(rows, axis=1)
 
     def found(self, words: str) -> set[str]:

@@ -39,6 +39,8 @@ RANGES = 8  # of a number that has more values than that
 CENTRES = 32  # that places are near
 COVERED = 0.5  # of the events with a field, what its frequent values must cover
 VARIED = 0.1  # of moments, those that may hold several values of one circumstance
+# Days of which a field of the clock can be told: what came once only is no habit.
+SPANS = {"hour": 7.0, "daypart": 7.0, "weekday": 28.0, "weekend": 28.0, "season": 730.0}
 RESERVED = frozenset((TIMEZONE, "consent"))
 
 
@@ -55,11 +57,13 @@ def find(
     texts: Sequence[str],
     items: Ids,
     moments: npt.NDArray[np.int64],
+    days: float,
     ignore: Sequence[str] = (),
 ) -> Found:
     """Return the fields of events. Event e has the context `texts[contexts[e]]`, -1 for none.
 
-    `items` int32[n]; `moments` int64[n] is one number for events of one person at one time.
+    `items` int32[n]; `moments` int64[n] is one number for events of one person at one time; `days`
+    is how long the log is.
     """
     parsed = [_object(text) for text in texts]
     counts = np.bincount(contexts[contexts >= 0], minlength=len(texts))
@@ -86,7 +90,11 @@ def find(
     given = {field.name for field in fields}
     for name, names in clock.VALUES.items():
         # What the caller says of the hour is believed before the clock.
-        if name not in ignore and name not in given:
+        if name in ignore or name in given:
+            continue
+        if days < SPANS[name]:
+            left_out[name] = f"it takes {SPANS[name]:.0f} days to tell, the log has {days:.0f}"
+        else:
             fields.append(Field(name, "clock", names))
     return Found(tuple(fields), left_out)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from penchant.interests.context.clock import DAY
 from penchant.interests.context.config import ContextConfig
 from penchant.interests.context.crowd import Crowd
 from penchant.interests.context.schema import Schema
@@ -47,7 +48,9 @@ def learn(view: View, begin: float, config: ContextConfig) -> Learned:
         np.stack((past.users.astype(np.float64), past.times)), axis=1, return_inverse=True
     )
     given = past.contexts if past.contexts is not None else np.full(len(past), -1, dtype=np.int32)
-    found = find(given, view.context_texts, past.items, moments.ravel(), config.ignore)
+    days = float(np.ptp(past.times)) / DAY if len(past) else 0.0
+    texts = view.context_texts
+    found = find(given, texts, past.items, moments.ravel(), days, config.ignore)
     if not found.fields:
         return Learned(None, {}, found.left_out)
     whole = Schema(found.fields, config.timezone, config.hemisphere)
